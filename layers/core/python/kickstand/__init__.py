@@ -1,0 +1,1 @@
+"""Kickstand: one shared-mobility core behind five published APIs."""

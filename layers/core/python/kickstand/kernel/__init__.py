@@ -1,0 +1,1 @@
+"""What every context stands on: identifiers, money, time, errors, events and the store's plumbing."""

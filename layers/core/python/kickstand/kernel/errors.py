@@ -1,0 +1,33 @@
+"""Errors of the domain. A surface owns one table from these to its own answers; a test proves no table lacks one."""
+
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A request that the domain refuses. Concrete errors are leaves; nobody raises this one itself.
+
+    Attributes:
+        detail: one sentence for the developer of a client; never personal data.
+    """
+
+    detail: ClassVar[str]
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail or self.detail)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Contention(DomainError):
+    """Others kept changing the same things until our patience ran out; the request may be sent again."""
+
+    detail = "Too many requests for the same object at this moment, try again"
+
+
+def leaves(root: type[DomainError] = DomainError) -> frozenset[type[DomainError]]:
+    """Every concrete domain error that has been imported."""
+    children = root.__subclasses__()
+    if not children:
+        return frozenset({root})
+    return frozenset().union(*(leaves(child) for child in children))
