@@ -1,0 +1,1 @@
+"""Generators, packaging and checks of the project: ``python -m tools.<name>``."""
