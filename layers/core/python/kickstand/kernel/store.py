@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -153,7 +154,8 @@ class Item(Model, Generic[Entity]):
         connection = super()._get_connection()
         own, shared = connection.connection, _shared(connection.connection)
         if own is not shared:
-            shared.add_meta_table(own.get_meta_table(cls.Meta.table_name))
+            with suppress(ValueError):  # another item class of the same table was first
+                shared.add_meta_table(own.get_meta_table(cls.Meta.table_name))
             connection.connection = shared
         return connection
 
