@@ -1,0 +1,1 @@
+"""What a ride costs: tariffs, and fares made of lines."""
