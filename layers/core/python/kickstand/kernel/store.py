@@ -20,9 +20,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, get_origin
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, TypeAdapter
-from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
@@ -400,10 +399,11 @@ def _pause(attempt: int) -> None:
 
 
 __all__ = [
-    "ClientError",
+    "Action",
+    "Condition",
+    "Contention",
     "Item",
     "Key",
-    "NumberAttribute",
     "Transaction",
     "Value",
     "begin",

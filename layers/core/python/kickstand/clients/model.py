@@ -1,0 +1,77 @@
+"""Partners, their tokens and their products."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from kickstand.kernel.errors import DomainError
+
+
+class NotAuthenticated(DomainError):
+    """The token is missing, unknown, revoked or expired."""
+
+    detail = "The token is missing or not valid"
+
+
+class ProductNotFound(DomainError):
+    """The partner has no such product."""
+
+    detail = "Product not found"
+
+
+class ProductNameEmpty(DomainError):
+    """A product needs a name."""
+
+    detail = "A product needs a name"
+
+
+class Token(BaseModel):
+    """A credential as we keep it: its digest, never itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str
+    expires_at: datetime
+
+
+class ApiClient(BaseModel):
+    """A partner that calls an API.
+
+    Attributes:
+        network_ids: the city operations it may see; all others do not exist for it.
+        tokens: valid and expired ones; several, so that they can be rotated.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    public_id: UUID
+    name: str
+    email: str
+    network_ids: frozenset[int]
+    tokens: tuple[Token, ...] = ()
+
+    def may_see(self, network_id: int) -> bool:
+        """Whether the network exists for this partner."""
+        return network_id in self.network_ids
+
+
+class ProductState(StrEnum):
+    """Whether a product takes new riders."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+
+
+class Product(BaseModel):
+    """A partner's app or brand, to which its riders belong."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    public_id: UUID
+    client_id: int
+    name: str
+    state: ProductState = ProductState.ACTIVE

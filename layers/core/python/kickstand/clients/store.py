@@ -1,0 +1,65 @@
+"""Items of the clients table: a partner and its products share a partition."""
+
+from uuid import UUID
+
+from kickstand.clients.model import ApiClient, Product, ProductState, Token
+from kickstand.kernel.store import Item, Key, Value, table_meta
+
+
+class ClientsItem(Item):
+    """Anything in the clients table."""
+
+    Meta = table_meta("CLIENTS_TABLE")
+
+
+class ClientItem(ClientsItem):
+    """A partner: ``CLIENT#<id>`` / ``CLIENT``."""
+
+    KIND = "client"
+    ENTITY = ApiClient
+
+    id = Value(int)
+    public_id = Value(UUID)
+    name = Value(str)
+    email = Value(str)
+    network_ids = Value(frozenset[int])
+    tokens = Value(tuple[Token, ...])
+
+    @staticmethod
+    def key(client_id: int) -> Key["ClientItem"]:
+        """Where a partner is kept."""
+        return Key(ClientItem, f"CLIENT#{client_id}", "CLIENT")
+
+    @classmethod
+    def key_of(cls, entity: ApiClient) -> Key["ClientItem"]:
+        """Where this partner is kept."""
+        return cls.key(entity.id)
+
+
+class ProductItem(ClientsItem):
+    """A product: ``CLIENT#<client id>`` / ``PRODUCT#<id>``."""
+
+    KIND = "product"
+    ENTITY = Product
+
+    id = Value(int)
+    public_id = Value(UUID)
+    client_id = Value(int)
+    name = Value(str)
+    state = Value(ProductState)
+
+    @staticmethod
+    def key(client_id: int, product_id: int) -> Key["ProductItem"]:
+        """Where a partner's product is kept."""
+        return Key(ProductItem, f"CLIENT#{client_id}", f"PRODUCT#{product_id:016d}")
+
+    @classmethod
+    def key_of(cls, entity: Product) -> Key["ProductItem"]:
+        """Where this product is kept."""
+        return cls.key(entity.client_id, entity.id)
+
+
+def products_of(client_id: int) -> list[Product]:
+    """A partner's products, oldest first; one query."""
+    items = ProductItem.query(f"CLIENT#{client_id}", ProductItem.sk.startswith("PRODUCT#"), consistent_read=True)
+    return [item.entity for item in items]

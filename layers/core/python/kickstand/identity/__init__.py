@@ -1,0 +1,1 @@
+"""Riders: the people who ride, as partners' users or our own."""

@@ -1,0 +1,98 @@
+"""Use cases about riders."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from kickstand.clients import service as clients
+from kickstand.clients.model import ApiClient, ProductNotFound, ProductState
+from kickstand.identity.model import ExternalIdTaken, ProductClosed, Rider, RiderNotFound
+from kickstand.identity.store import ExternalIdItem, RiderItem
+from kickstand.kernel import ids, store
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a partner tells of a person. In a change, ``None`` means: leave as it is."""
+
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone_number: str | None = None
+
+
+def rider_key(public_id: UUID) -> store.Key[RiderItem]:
+    """The item that a rider's public id names."""
+    return RiderItem.key(ids.id_of(public_id))
+
+
+def register(client: ApiClient, product_id: UUID, email: str, profile: Profile, external_id: str | None) -> Rider:
+    """Take in a rider of a partner's product.
+
+    Raises:
+        ProductClosed: the product is not the partner's, or inactive.
+        ExternalIdTaken: the partner has used the external id before.
+    """
+    try:
+        product = clients.find_product(client, product_id)
+    except ProductNotFound:
+        raise ProductClosed from None
+    if product.state is not ProductState.ACTIVE:
+        raise ProductClosed
+    rider_id = ids.new_id()
+    rider = Rider(
+        id=rider_id,
+        public_id=ids.new_uuid(rider_id),
+        client_id=client.id,
+        product_id=product.id,
+        email=email,
+        first_name=profile.first_name,
+        last_name=profile.last_name,
+        phone_number=profile.phone_number,
+        external_id=external_id,
+    )
+    with store.Transaction() as tx:
+        tx.create(RiderItem.of(rider))
+        if external_id is not None:
+            key = ExternalIdItem.key(client.id, external_id)
+            claim = ExternalIdItem(key.pk, key.sk, kind=ExternalIdItem.KIND, rider_id=rider_id)
+            tx.create(claim, otherwise=ExternalIdTaken)
+    return rider
+
+
+def find(client: ApiClient, public_id: UUID) -> Rider:
+    """A partner's rider.
+
+    Raises:
+        RiderNotFound: when the partner has none of that id, whoever else may have.
+    """
+    item = store.load(rider_key(public_id))
+    if item is None or item.public_id != public_id or item.client_id != client.id:
+        raise RiderNotFound
+    return item.entity
+
+
+def find_by_id(rider_id: int) -> Rider:
+    """A rider by our own id, for work that nobody outside asked for.
+
+    Raises:
+        RiderNotFound: there is none.
+    """
+    item = store.load(RiderItem.key(rider_id))
+    if item is None:
+        raise RiderNotFound
+    return item.entity
+
+
+def update(client: ApiClient, public_id: UUID, profile: Profile) -> Rider:
+    """Change what is given and nothing else.
+
+    Raises:
+        RiderNotFound: when the partner has none of that id.
+    """
+    rider = find(client, public_id)
+    changes = {name: value for name, value in vars(profile).items() if value is not None}
+    if changes:
+        actions = [getattr(RiderItem, name).set(value) for name, value in changes.items()]
+        if not store.change(RiderItem.key_of(rider), actions, condition=RiderItem.client_id == client.id):
+            raise RiderNotFound
+    return rider.model_copy(update=changes)

@@ -1,0 +1,55 @@
+"""Items of the identity table."""
+
+import hashlib
+from uuid import UUID
+
+from kickstand.identity.model import Rider
+from kickstand.kernel.store import Item, Key, Value, table_meta
+
+
+class IdentityItem(Item):
+    """Anything in the identity table."""
+
+    Meta = table_meta("IDENTITY_TABLE")
+
+
+class RiderItem(IdentityItem):
+    """A rider: ``RIDER#<id>`` / ``RIDER``."""
+
+    KIND = "rider"
+    ENTITY = Rider
+
+    id = Value(int)
+    public_id = Value(UUID)
+    client_id = Value(int)
+    product_id = Value(int)
+    email = Value(str)
+    first_name = Value(str, null=True)
+    last_name = Value(str, null=True)
+    phone_number = Value(str, null=True)
+    external_id = Value(str, null=True)
+    left_unlocked = Value(int)
+
+    @staticmethod
+    def key(rider_id: int) -> Key["RiderItem"]:
+        """Where a rider is kept."""
+        return Key(RiderItem, f"RIDER#{rider_id}", "RIDER")
+
+    @classmethod
+    def key_of(cls, entity: Rider) -> Key["RiderItem"]:
+        """Where this rider is kept."""
+        return cls.key(entity.id)
+
+
+class ExternalIdItem(IdentityItem):
+    """Says that a partner has given an external id away: ``EXTERNAL#<client id>#<digest>`` / ``EXTERNAL``."""
+
+    KIND = "external_id"
+
+    rider_id = Value(int)
+
+    @staticmethod
+    def key(client_id: int, external_id: str) -> Key["ExternalIdItem"]:
+        """Where the claim is kept; external ids may be longer than a key, so their digest stands for them."""
+        digest = hashlib.sha256(external_id.encode()).hexdigest()
+        return Key(ExternalIdItem, f"EXTERNAL#{client_id}#{digest}", "EXTERNAL")
