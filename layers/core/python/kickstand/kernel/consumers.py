@@ -1,0 +1,143 @@
+"""Consumers of table streams and queues: a function of one change or one message becomes a Lambda handler of batches.
+
+Both report which part of a batch failed, so that only that part comes again. What fails for good ends in the failure queue
+of its source. Delivery is at least once and, between items, in any order: consumers are idempotent.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Generic, TypeVar
+
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel
+
+from kickstand.kernel import store
+from kickstand.kernel.events import Event
+from kickstand.kernel.store import Item
+
+Entity = TypeVar("Entity", bound=BaseModel)
+Message = TypeVar("Message", bound=BaseModel)
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+logger = Logger()
+
+
+@dataclass(frozen=True)
+class Change(Generic[Entity]):
+    """What one write did to one item.
+
+    Attributes:
+        old: the entity before; ``None`` when the write created it.
+        new: the entity after; ``None`` when the write removed it.
+        event: the domain event that the write committed; ``None`` when it committed none.
+    """
+
+    old: Entity | None
+    new: Entity | None
+    event: Event | None
+
+
+def stream_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[Change[Entity]], None]], Handler]:
+    """Make a function that follows the changes of one kind of item the handler of its table's stream.
+
+    A stream is ordered by item, so a batch ends at the first change that fails: it and everything after it come again.
+    Records of other kinds of items are passed over.
+    """
+
+    def declare(follow: Callable[[Change[Entity]], None]) -> Handler:
+        @wraps(follow)
+        def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
+            started = time.perf_counter()
+            failures: list[str] = []
+            for record in batch["Records"]:
+                images = record["dynamodb"]
+                if not _is_of(item, images):
+                    continue
+                store.begin()
+                try:
+                    follow(_change(item, images))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the stream brings the record again
+                    sequence = images["SequenceNumber"]
+                    _log_failure(follow, error, sequence=sequence, key=images["Keys"]["pk"]["S"])
+                    failures.append(sequence)
+                    break
+            return _answer(follow, batch, failures, started)
+
+        return handler
+
+    return declare
+
+
+def queue_consumer(message: type[Message]) -> Callable[[Callable[[Message], None]], Handler]:
+    """Make a function of one message the handler of an SQS queue whose bodies are JSON documents.
+
+    A queue has no order, so the other messages of a batch are taken although one fails.
+    """
+
+    def declare(receive: Callable[[Message], None]) -> Handler:
+        @wraps(receive)
+        def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
+            started = time.perf_counter()
+            failures: list[str] = []
+            for record in batch["Records"]:
+                store.begin()
+                try:
+                    receive(message.model_validate_json(record["body"]))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the message again
+                    _log_failure(receive, error, message_id=record["messageId"])
+                    failures.append(record["messageId"])
+            return _answer(receive, batch, failures, started)
+
+        return handler
+
+    return declare
+
+
+def _is_of(item: type[Item[Any]], images: Mapping[str, Any]) -> bool:
+    image = images.get("NewImage") or images.get("OldImage") or {}
+    return bool(image.get("kind", {}).get("S") == item.KIND)
+
+
+def _change(item: type[Item[Entity]], images: Mapping[str, Any]) -> Change[Entity]:
+    old, new = (item.from_raw_data(images[name]) if name in images else None for name in ("OldImage", "NewImage"))
+    before, after = _event(old), _event(new)
+    return Change(
+        old=old.entity if old else None,
+        new=new.entity if new else None,
+        event=after if after and (before is None or before.id != after.id) else None,
+    )
+
+
+def _event(item: Item[Any] | None) -> Event | None:
+    return getattr(item, "event", None)
+
+
+def _answer(
+    consumer: Callable[..., None], batch: dict[str, Any], failures: list[str], started: float
+) -> dict[str, Any]:
+    logger.info(
+        "batch",
+        extra={
+            "consumer": consumer.__name__,
+            "records": len(batch["Records"]),
+            "failures": len(failures),
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+        },
+    )
+    return {"batchItemFailures": [{"itemIdentifier": failure} for failure in failures]}
+
+
+def _log_failure(consumer: Callable[..., None], error: Exception, **where: str) -> None:
+    # An error's text may quote the data that caused it, such as a rider's address: the log keeps type and place only.
+    logger.error(
+        "record failed",
+        extra={
+            "consumer": consumer.__name__,
+            "error": type(error).__qualname__,
+            "stack": traceback.format_tb(error.__traceback__),
+            **where,
+        },
+    )

@@ -1,0 +1,147 @@
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from kickstand.kernel import consumers, store
+from kickstand.kernel.consumers import Change, queue_consumer, stream_consumer
+from kickstand.kernel.events import Event
+from kickstand.kernel.store import Item, Key, Value
+
+
+class Door(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    open: bool
+    event: Event | None = None
+
+
+class DoorItem(Item[Door]):
+    class Meta:
+        table_name = "doors"
+        region = "eu-north-1"
+
+    KIND = "door"
+    ENTITY = Door
+
+    id = Value(int)
+    open = Value(bool)
+    event = Value(Event, null=True)
+
+    @classmethod
+    def key_of(cls, entity: Door) -> Key["DoorItem"]:
+        return Key(cls, f"DOOR#{entity.id}", "DOOR")
+
+
+def image(door: Door) -> dict[str, Any]:
+    return DoorItem.of(door).to_dynamodb_dict()
+
+
+def record(old: Door | None, new: Door | None, sequence: str = "1") -> dict[str, Any]:
+    images = {name: image(door) for name, door in (("OldImage", old), ("NewImage", new)) if door}
+    keys = {name: value for name, value in next(iter(images.values())).items() if name in {"pk", "sk"}}
+    return {"dynamodb": {"Keys": keys, "SequenceNumber": sequence, **images}}
+
+
+def opened(identifier: int = 1) -> Door:
+    return Door(id=identifier, open=True, event=Event.new("DoorOpened"))
+
+
+def test_a_change_carries_both_entities_and_the_event_it_brought() -> None:
+    seen: list[Change[Door]] = []
+    handler = stream_consumer(DoorItem)(seen.append)
+    closed, now = Door(id=1, open=False, event=Event.new("DoorClosed")), opened()
+    repainted = now.model_copy(update={"open": False})
+    answer = handler(
+        {"Records": [record(None, closed), record(closed, now), record(now, repainted), record(repainted, None)]}, None
+    )
+    assert answer == {"batchItemFailures": []}
+    assert seen == [
+        Change(None, closed, closed.event),
+        Change(closed, now, now.event),
+        Change(now, repainted, None),
+        Change(repainted, None, None),
+    ]
+
+
+def test_an_item_without_event_is_followed_too() -> None:
+    seen: list[Change[Door]] = []
+    stream_consumer(DoorItem)(seen.append)({"Records": [record(None, Door(id=1, open=True))]}, None)
+    assert seen == [Change(None, Door(id=1, open=True), None)]
+
+
+def test_other_kinds_of_items_are_passed_over() -> None:
+    seen: list[Change[Door]] = []
+    window = record(None, opened())
+    window["dynamodb"]["NewImage"]["kind"] = {"S": "window"}
+    stream_consumer(DoorItem)(seen.append)({"Records": [window]}, None)
+    assert seen == []
+
+
+def test_a_batch_ends_at_the_first_failure_so_that_order_is_kept() -> None:
+    seen: list[int] = []
+
+    @stream_consumer(DoorItem)
+    def follow(change: Change[Door]) -> None:
+        assert change.new
+        if change.new.id == 2:
+            raise OSError
+        seen.append(change.new.id)
+
+    records = [record(None, opened(each), sequence=f"s{each}") for each in (1, 2, 3)]
+    assert follow({"Records": records}, None) == {"batchItemFailures": [{"itemIdentifier": "s2"}]}
+    assert seen == [1]
+
+
+def test_a_record_that_cannot_be_decoded_is_reported() -> None:
+    broken = record(None, opened(), sequence="s9")
+    broken["dynamodb"]["NewImage"]["id"] = {"N": "1.5"}
+    seen: list[Change[Door]] = []
+    answer = stream_consumer(DoorItem)(seen.append)({"Records": [broken]}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "s9"}]}
+    assert seen == []
+
+
+def test_what_one_record_read_is_forgotten_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[bool] = []
+    monkeypatch.setattr(store, "begin", lambda: begun.append(True))
+    stream_consumer(DoorItem)(lambda _: None)({"Records": [record(None, opened(1)), record(None, opened(2))]}, None)
+    assert len(begun) == 2
+
+
+class Ring(BaseModel):
+    bell: int
+
+
+def test_the_other_messages_of_a_queue_are_taken_although_one_fails() -> None:
+    rung: list[int] = []
+
+    @queue_consumer(Ring)
+    def receive(message: Ring) -> None:
+        if message.bell == 2:
+            raise OSError
+        rung.append(message.bell)
+
+    bodies = {"a": '{"bell": 1}', "b": '{"bell": 2}', "c": "no json", "d": '{"bell": 4}'}
+    answer = receive({"Records": [{"messageId": name, "body": body} for name, body in bodies.items()]}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}, {"itemIdentifier": "c"}]}
+    assert rung == [1, 4]
+
+
+def test_logs_say_what_failed_and_quote_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    secret = "@".join(("kari", "example.com"))
+    monkeypatch.setattr(consumers.logger, "error", lambda text, extra: lines.append(f"{text} {json.dumps(extra)}"))
+
+    @queue_consumer(Ring)
+    def receive(message: Ring) -> None:
+        raise ValueError(secret)
+
+    receive({"Records": [{"messageId": "a", "body": '{"bell": 1}'}, {"messageId": "b", "body": secret}]}, None)
+    assert len(lines) == 2
+    assert "ValueError" in lines[0]
+    assert "receive" in lines[0]
+    assert "ValidationError" in lines[1]
+    assert not any(secret in line for line in lines)
