@@ -1,7 +1,7 @@
 """Consumers of table streams and queues: a function of one change or one message becomes a Lambda handler of batches.
 
-Both report which part of a batch failed, so that only that part comes again. What fails for good ends in the failure queue
-of its source. Delivery is at least once and, between items, in any order: consumers are idempotent.
+Both report which part of a batch failed, so that only that part comes again. What fails for good ends in the failure
+queue of its source. Delivery is at least once and, between items, in any order: consumers are idempotent.
 """
 
 import time
