@@ -1,5 +1,6 @@
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -132,7 +133,7 @@ def test_the_other_messages_of_a_queue_are_taken_although_one_fails() -> None:
 
 def test_logs_say_what_failed_and_quote_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
-    secret = Ring(bell=7).model_dump_json()
+    secret = uuid4().hex
     monkeypatch.setattr(consumers.logger, "error", lambda text, extra: lines.append(f"{text} {json.dumps(extra)}"))
 
     @queue_consumer(Ring)
