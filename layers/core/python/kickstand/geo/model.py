@@ -1,0 +1,228 @@
+"""Zones, their rules and what they mean for a position."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kickstand.kernel.errors import DomainError
+
+
+class AreaType(StrEnum):
+    """What a zone is to a rider."""
+
+    OPERATIONS = "operations"
+    """Where the service exists; outside nothing may start or end."""
+    NO_PARKING = "no-parking"
+    """Riding through is fine, ending is not."""
+    PARKING_SPOT = "parking-spot"
+    """Where rides have to end when parking is mandatory."""
+    SLOW_ZONE = "slow-zone"
+    """The vehicle limits its own speed."""
+    NO_GO_ZONE = "no-go-zone"
+    """No starting, no ending, no riding through."""
+
+
+class Parking(StrEnum):
+    """How a network's vehicles are parked."""
+
+    FREE_FLOATING = "free_floating"
+    """Anywhere in the operations area but in no-parking areas."""
+    MANDATORY = "mandatory"
+    """In parking spots only."""
+
+
+class ZoneFlaw(StrEnum):
+    """Why a zone cannot be what it claims."""
+
+    EMPTY = "empty"
+    DUPLICATE = "duplicate"
+    FOREIGN = "foreign"
+    NOT_A_NUMBER = "not_a_number"
+    OUT_OF_BOUNDS = "out_of_bounds"
+    SWAPPED = "swapped"
+    TOO_FEW_POINTS = "too_few_points"
+    NOT_CLOSED = "not_closed"
+    NOT_SIMPLE = "not_simple"
+    TOO_WIDE = "too_wide"
+    TOO_FAR = "too_far"
+    TOO_LONG = "too_long"
+    WRONG_RULE = "wrong_rule"
+
+
+class InvalidZone(DomainError):
+    """A zone has no meaning on Earth, or not the one it claims.
+
+    Attributes:
+        flaw: the kind of mistake; the message names the zone and the place in it.
+    """
+
+    detail = "The zone is not valid"
+
+    def __init__(self, flaw: ZoneFlaw, detail: str) -> None:
+        super().__init__(detail)
+        self.flaw = flaw
+
+
+class WrongParking(DomainError):
+    """No-parking areas where parking is mandatory, or parking spots in a free-floating network."""
+
+    detail = "A network has either no-parking or parking-spot areas, never both"
+
+
+class NoOperationsArea(DomainError):
+    """A geofence without an operations area would trap every rider who is on the way."""
+
+    detail = "A geofence needs at least one operations area"
+
+
+class GeofenceTooLarge(DomainError):
+    """More zones or more coordinates than a geofence may have."""
+
+    detail = "The geofence is too large"
+
+
+class GeofenceChanged(DomainError):
+    """Someone else published another version of the geofence in the meantime."""
+
+    detail = "The geofence has been changed by someone else, read it again"
+
+
+class RuleWithoutAreaType(DomainError):
+    """A GBFS rule that none of the area types expresses, such as forbidding only the start."""
+
+    detail = "No area type expresses this rule"
+
+
+class ZoneRule(BaseModel):
+    """What is allowed in a zone, in the terms of a GBFS 3 geofencing rule. Speeds in km/h."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ride_start_allowed: bool
+    ride_end_allowed: bool
+    ride_through_allowed: bool
+    maximum_speed_kph: Annotated[int, Field(ge=1, le=200)] | None = None
+    station_parking: bool = False
+
+    @classmethod
+    def of(cls, area_type: AreaType, maximum_speed_kph: int | None = None) -> Self:
+        """The usual rule of an area type. A slow zone is told its speed; 10 km/h where none is given."""
+        rules: dict[AreaType, ZoneRule] = {
+            AreaType.OPERATIONS: _ANYTHING,
+            AreaType.NO_PARKING: _ANYTHING.model_copy(update={"ride_end_allowed": False}),
+            AreaType.PARKING_SPOT: _ANYTHING.model_copy(update={"station_parking": True}),
+            AreaType.SLOW_ZONE: _ANYTHING.model_copy(update={"maximum_speed_kph": _SLOW_KPH}),
+            AreaType.NO_GO_ZONE: ZoneRule(ride_start_allowed=False, ride_end_allowed=False, ride_through_allowed=False),
+        }
+        rule = rules[area_type]
+        speed = rule.maximum_speed_kph if maximum_speed_kph is None else maximum_speed_kph
+        return cls.model_validate(rule.model_dump() | {"maximum_speed_kph": speed})
+
+    @property
+    def area_type(self) -> AreaType:
+        """The area type that expresses this rule; the strictest word wins.
+
+        Raises:
+            RuleWithoutAreaType: where only the start is forbidden.
+        """
+        if not self.ride_through_allowed:
+            return AreaType.NO_GO_ZONE
+        if not self.ride_end_allowed:
+            return AreaType.NO_PARKING
+        if self.station_parking:
+            return AreaType.PARKING_SPOT
+        if self.maximum_speed_kph is not None:
+            return AreaType.SLOW_ZONE
+        if not self.ride_start_allowed:
+            raise RuleWithoutAreaType
+        return AreaType.OPERATIONS
+
+
+_SLOW_KPH: Final = 10
+_ANYTHING: Final = ZoneRule(ride_start_allowed=True, ride_end_allowed=True, ride_through_allowed=True)
+
+Coordinates = tuple[float, float]
+"""Longitude and latitude, in this order, in degrees."""
+
+Ring = tuple[Coordinates, ...]
+
+
+class MultiPolygon(BaseModel):
+    """A GeoJSON MultiPolygon: polygons of rings, the first of each its border and the others its holes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Literal["MultiPolygon"] = "MultiPolygon"
+    coordinates: tuple[tuple[Ring, ...], ...]
+
+
+class Zone(BaseModel):
+    """An area of a network and its rule."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    network_id: int
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    area_type: AreaType
+    rule: ZoneRule
+    geometry: MultiPolygon
+
+
+class Geofence(BaseModel):
+    """All zones of a network, published as one.
+
+    Attributes:
+        version: 1 for the first; every publication is the next.
+        content_id: which set of parts holds the zones; unique among all attempts to publish.
+        parts: how many parts there are.
+        zone_count: how many zones there are.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    network_id: int
+    version: int
+    content_id: int
+    parts: int
+    zone_count: int
+    parking: Parking
+    published_at: datetime
+
+
+class EndRefusal(StrEnum):
+    """Why a ride must not end where the vehicle stands."""
+
+    NO_GO = "no_go"
+    OUTSIDE_OPERATIONS = "outside_operations"
+    NO_PARKING = "no_parking"
+    NOT_IN_PARKING_SPOT = "not_in_parking_spot"
+
+
+class Verdict(BaseModel):
+    """What a geofence says about a position.
+
+    Attributes:
+        geofence_version: which version judged; 0 where the network has no geofence yet.
+        ride_start_allowed: whether a ride may start here.
+        end_refusal: why a ride may not end here, ``None`` where it may.
+        max_speed_kmh: the speed limit here in km/h, ``None`` for the vehicle's own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    geofence_version: int
+    ride_start_allowed: bool
+    end_refusal: EndRefusal | None = None
+    max_speed_kmh: int | None = None
+
+    @property
+    def ride_end_allowed(self) -> bool:
+        """Whether a ride may end here."""
+        return self.end_refusal is None
+
+
+NOWHERE: Final = Verdict(geofence_version=0, ride_start_allowed=False, end_refusal=EndRefusal.OUTSIDE_OPERATIONS)
+"""The verdict on any position of a network without geofence."""
