@@ -1,0 +1,40 @@
+"""One environment for all tests: the names the template gives, and no way to a real account."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from botocore.session import Session
+from moto import mock_aws
+
+from tests.support import tables
+
+_TABLES = ("CLIENTS", "IDENTITY", "FLEET", "GEO", "PRICING", "RENTAL", "BILLING", "MESSAGING")
+
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "eu-north-1",
+        "AWS_REGION": "eu-north-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "STAGE": "test",
+        "POWERTOOLS_SERVICE_NAME": "kickstand",
+        "POWERTOOLS_METRICS_NAMESPACE": "Kickstand",
+        "DOCUMENTS_BUCKET": "documents",
+        "EVENT_BUS": "events",
+        "RENTAL_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:rental",
+        "VEHICLE_TOPIC_PREFIX": "vehicles",
+        "MAIL_FROM": "rides@kickstand.example",
+        **{f"{name}_TABLE": f"{name.title()}Table" for name in _TABLES},
+    }
+)
+
+
+@pytest.fixture
+def aws() -> Iterator[Session]:
+    """An empty account in memory, with the template's tables and nothing else."""
+    with mock_aws():
+        session = Session()
+        tables.create(session.create_client("dynamodb"))
+        yield session
