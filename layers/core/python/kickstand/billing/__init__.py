@@ -1,0 +1,1 @@
+"""What is owed for a rental, and the receipt that proves it."""

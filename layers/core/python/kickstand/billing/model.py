@@ -1,0 +1,114 @@
+"""Charges and receipts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kickstand.fleet.model import Issuer
+from kickstand.kernel.money import Currency
+from kickstand.pricing.model import Fare
+
+
+class ChargeState(StrEnum):
+    """Whether anything is to be paid."""
+
+    DUE = "due"
+    NOTHING_DUE = "nothing_due"
+
+
+class Charge(BaseModel):
+    """What one rental costs and who pays for it. There is one per rental, and it never changes.
+
+    Attributes:
+        id: the rental's id.
+        rental_public_id: the rental as its partner knows it.
+        client_id: the partner who pays us; the rider pays the partner.
+        product_id: the partner's product that the ride is sold under.
+        rider_id: whose ride it was.
+        network_id: where, and so who issues the receipt.
+        fare: the lines, with VAT; the currency of all amounts.
+        recorded_at: when it became owed, in UTC; also the receipt's date.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    rental_public_id: UUID
+    client_id: int
+    product_id: int
+    rider_id: int
+    network_id: int
+    fare: Fare
+    state: ChargeState
+    recorded_at: datetime
+
+
+class VatSum(BaseModel):
+    """All lines of one VAT rate together, in minor units; without a rate for what is outside the scope of VAT."""
+
+    model_config = ConfigDict(frozen=True)
+
+    percent: int | None
+    net: int
+    vat: int
+
+    @property
+    def gross(self) -> int:
+        """The sum including VAT."""
+        return self.net + self.vat
+
+
+class ReceiptLine(BaseModel):
+    """One line as the rider reads it; amounts in minor units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    quantity: Annotated[int, Field(ge=1)]
+    unit_net: int
+    vat_percent: int | None
+    net: int
+    vat: int
+    gross: int
+
+
+class Stop(BaseModel):
+    """An end of a ride: local time, and roughly where."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    place: str | None
+
+
+class Receipt(BaseModel):
+    """Everything that a receipt's document shows. The same receipt always makes the same document.
+
+    Attributes:
+        number: unique, and the same whenever the receipt is issued again.
+        issued_at: local time of the network, as are all times here.
+        riding_s: how long the ride lasted, in seconds.
+        notes: what the rider should know about the price.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: str
+    issued_at: datetime
+    issuer: Issuer
+    network: str
+    vehicle_code: str
+    start: Stop
+    end: Stop
+    riding_s: int
+    distance_m: int | None
+    currency: Currency
+    lines: tuple[ReceiptLine, ...]
+    vat_sums: tuple[VatSum, ...]
+    net: int
+    vat: int
+    total: int
+    notes: tuple[str, ...] = ()
