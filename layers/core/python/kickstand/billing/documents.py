@@ -152,10 +152,17 @@ class _Page:
             self.pdf.add_font(_SANS, style, str(fonts / name))
         self.pdf.set_font(_SANS, "", 9)
         sans = self.pdf.current_font
+        known = sans.cmap if isinstance(sans, TTFFont) else {}
+        self.foreign = {letter for letter in _writing(self.receipt) if ord(letter) not in known}
         # The big font takes a third of a second to read: only a receipt that needs it pays for it.
-        if isinstance(sans, TTFFont) and not all(ord(letter) in sans.cmap for letter in _writing(self.receipt)):
+        if self.foreign:
             self.pdf.add_font(_EAST_ASIAN, "", str(files("noto_cjk_sans_jp_regular") / _EAST_ASIAN_FILE))
-            self.pdf.set_fallback_fonts([_EAST_ASIAN], exact_match=False)
+
+    def _font(self, text: str, style: Literal["", "B"], size: float) -> None:
+        if self.foreign.isdisjoint(text):
+            self.pdf.set_font(_SANS, style, size)
+        else:
+            self.pdf.set_font(_EAST_ASIAN, "", size)
 
     def _text(
         self,
@@ -168,12 +175,13 @@ class _Page:
         colour: tuple[int, int, int] = _INK,
         align: Align = "L",
     ) -> None:
-        self.pdf.set_font(_SANS, style, size)
+        written = _nfc(text)
+        self._font(written, style, size)
         self.pdf.set_text_color(*colour)
-        self.pdf.multi_cell(width, height, _nfc(text), align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.pdf.multi_cell(width, height, written, align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _cell(self, text: str, width: float, height: float, align: Align) -> None:
-        self.pdf.cell(width, height, _nfc(text), align=align, new_x=XPos.RIGHT, new_y=YPos.TOP)
+        self.pdf.cell(width, height, text, align=align, new_x=XPos.RIGHT, new_y=YPos.TOP)
 
     def _heading(self, columns: Sequence[Column]) -> None:
         self.pdf.set_font(_SANS, "B", 7.5)
