@@ -11,7 +11,7 @@ from kickstand.pricing.model import Fare
 from kickstand.rental.model import Rental
 
 
-class NotSettledError(RuntimeError):
+class NotSettled(RuntimeError):
     """A charge was wanted before the rental's end, or a receipt before the charge: a bug of the caller."""
 
 
@@ -19,7 +19,7 @@ def record_charge(rental: Rental) -> Charge:
     """Record what an ended rental costs: once, however often this is called.
 
     Raises:
-        NotSettledError: the rental has not ended.
+        NotSettled: the rental has not ended.
     """
     fare, _ = _settled(rental)
     charge = rules.charge(rental, fare, clock.now())
@@ -39,7 +39,7 @@ def issue_receipt(rental: Rental, network: Network) -> str:
     """Write the receipt of a charged rental and answer where it is kept; the same place and content every time.
 
     Raises:
-        NotSettledError: the rental has not been charged.
+        NotSettled: the rental has not been charged.
     """
     # Only the function that writes receipts carries the PDF library.
     from kickstand.billing import documents
@@ -47,7 +47,7 @@ def issue_receipt(rental: Rental, network: Network) -> str:
     _, ended_at = _settled(rental)
     charge = charge_of(rental.id)
     if charge is None:
-        raise NotSettledError("no charge has been recorded")
+        raise NotSettled("no charge has been recorded")
     receipt = rules.receipt(charge, rental, ended_at, network)
     key = rules.document_key(charge)
     gateway.put(key, documents.render(receipt), f"receipt-{receipt.number}.pdf")
@@ -61,5 +61,5 @@ def receipt_link(key: str) -> str:
 
 def _settled(rental: Rental) -> tuple[Fare, datetime]:
     if rental.fare is None or rental.ended_at is None:
-        raise NotSettledError("the rental has not ended")
+        raise NotSettled("the rental has not ended")
     return rental.fare, rental.ended_at

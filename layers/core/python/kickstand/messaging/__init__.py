@@ -1,0 +1,1 @@
+"""What riders are told by mail."""

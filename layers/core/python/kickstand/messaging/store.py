@@ -1,0 +1,60 @@
+"""Items of the messaging table: which messages have gone out."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from kickstand.kernel.store import Item, Key, Value, change, create, load, table_meta
+from kickstand.messaging.model import Message, MessageState, Template
+
+_KEPT: Final = timedelta(days=30)
+"""Far longer than any stream repeats an event."""
+
+
+class MessageItem(Item[Message]):
+    """A message: ``MESSAGE#<event id>`` / ``MESSAGE``."""
+
+    Meta = table_meta("MESSAGING_TABLE")
+    KIND = "message"
+    ENTITY = Message
+
+    expires_at = Value(int)
+
+    event_id = Value(int)
+    rider_id = Value(int)
+    template = Value(Template)
+    state = Value(MessageState)
+    lease_until = Value(datetime)
+
+    @staticmethod
+    def key(event_id: int) -> Key["MessageItem"]:
+        """Where the message about an event is kept."""
+        return Key(MessageItem, f"MESSAGE#{event_id}", "MESSAGE")
+
+    @classmethod
+    def key_of(cls, entity: Message) -> Key["MessageItem"]:
+        """Where this message is kept."""
+        return cls.key(entity.event_id)
+
+
+def claim(message: Message, now: datetime) -> bool:
+    """Take a message for sending: a new one, or a pending one whose lease has run out. Answers whether it is ours."""
+    if create(MessageItem.of(message, expires_at=int((now + _KEPT).timestamp()))):
+        return True
+    abandoned = (MessageItem.state == MessageState.PENDING) & (MessageItem.lease_until <= now)
+    return change(MessageItem.key_of(message), [MessageItem.lease_until.set(message.lease_until)], condition=abandoned)
+
+
+def state_of(event_id: int) -> MessageState | None:
+    """What is known about the message of an event."""
+    item = load(MessageItem.key(event_id))
+    return item.state if item else None
+
+
+def settle(message: Message, state: MessageState) -> None:
+    """Keep what became of a message."""
+    change(MessageItem.key_of(message), [MessageItem.state.set(state)])
+
+
+def release(message: Message, now: datetime) -> None:
+    """Let anybody try a message again at once."""
+    change(MessageItem.key_of(message), [MessageItem.lease_until.set(now)])

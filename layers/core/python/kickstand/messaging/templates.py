@@ -1,0 +1,132 @@
+"""The words: one function for each message, mails in plain text."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from kickstand.fleet.model import Network
+from kickstand.identity.model import Rider
+from kickstand.kernel.currencies import formatted
+from kickstand.messaging import rules
+from kickstand.messaging.model import Mail, Template
+from kickstand.pricing.rules import duration
+from kickstand.rental.model import EndReason, Rental
+
+_LEFT: Final = (
+    "You left {code} without ending your ride, and it stood there unlocked. We have ended the ride for you; the price"
+    " counts until the vehicle stopped moving."
+)
+_COMPLAIN: Final = "If you think this is a mistake, just answer this mail."
+
+_END_REASONS: Final = {
+    EndReason.OPERATOR: "our staff have ended it",
+    EndReason.PAUSED_TOO_LONG: "it was paused for longer than a pause may last",
+    EndReason.TOO_LONG: "it reached the longest time for which a vehicle can be rented",
+    EndReason.STOLEN: "the vehicle has not been returned for so long that we have to treat it as stolen",
+}
+
+
+def write(template: Template, rider: Rider, rental: Rental, network: Network, at: datetime) -> Mail:
+    """The mail that tells a rider about a rental, as things were at ``at``."""
+    subject, paragraphs = _WRITERS[template](rental, network, at)
+    greeting = f"Hi {rider.first_name}," if rider.first_name else "Hi,"
+    signature = f"{network.issuer.name}\n{network.issuer.email}"
+    return Mail(subject=subject, text="\n\n".join((greeting, *paragraphs, signature)) + "\n")
+
+
+Written = tuple[str, tuple[str, ...]]
+
+
+def _ride_too_long(rental: Rental, network: Network, at: datetime) -> Written:
+    del network
+    code, length = rental.vehicle_code, _length(rental, at)
+    return (
+        f"Your ride on {code} is still running",
+        (
+            f"You have been renting {code} for {length}, and the ride is still being charged.",
+            "If you are done, please park the vehicle, lock it and end the ride in your app.",
+        ),
+    )
+
+
+def _ride_paused(rental: Rental, network: Network, at: datetime) -> Written:
+    del at
+    code, limit = rental.vehicle_code, network.timings.max_pause_s
+    return (
+        f"Your ride on {code} is paused",
+        (
+            f"{code} has not moved for a while, so we have paused your ride. It is still yours, and still charged.",
+            *([f"A pause ends the ride after {_minutes(limit)}."] if limit else []),
+            "Continue the ride in your app, or end it there if you are done.",
+        ),
+    )
+
+
+def _ride_ended(rental: Rental, network: Network, at: datetime) -> Written:
+    del network, at
+    code = rental.vehicle_code
+    reason = _END_REASONS.get(rental.end_reason) if rental.end_reason else None
+    return (
+        f"Your ride on {code} has ended",
+        (
+            f"Your ride on {code} has ended{f', because {reason}' if reason else ''}.",
+            _price(rental),
+            _COMPLAIN,
+        ),
+    )
+
+
+def _left_unlocked_warning(rental: Rental, network: Network, at: datetime) -> Written:
+    del at
+    code, fee = rental.vehicle_code, network.left_unlocked_fine
+    return (
+        f"You left {code} unlocked",
+        (
+            _LEFT.format(code=code),
+            _price(rental),
+            "Please lock the vehicle and end the ride in your app whenever you are done.",
+            *([f"Next time we will have to add a fee of {formatted(fee, network.currency)}."] if fee else []),
+        ),
+    )
+
+
+def _left_unlocked_fine(rental: Rental, network: Network, at: datetime) -> Written:
+    del at
+    code, fee = rental.vehicle_code, formatted(rules.fine(rental), network.currency)
+    return (
+        f"You left {code} unlocked again",
+        (
+            _LEFT.format(code=code),
+            f"As this was not the first time, a fee of {fee} has been added. {_price(rental)}",
+            _COMPLAIN,
+        ),
+    )
+
+
+_WRITERS: Final[dict[Template, Callable[[Rental, Network, datetime], Written]]] = {
+    Template.RIDE_TOO_LONG: _ride_too_long,
+    Template.RIDE_PAUSED: _ride_paused,
+    Template.RIDE_ENDED: _ride_ended,
+    Template.LEFT_UNLOCKED_WARNING: _left_unlocked_warning,
+    Template.LEFT_UNLOCKED_FINE: _left_unlocked_fine,
+}
+
+
+def _price(rental: Rental) -> str:
+    if rental.fare is None or not rental.fare.total:
+        return "You pay nothing for this ride."
+    return f"The price is {formatted(rental.fare.total, rental.fare.currency)}, VAT included."
+
+
+def _length(rental: Rental, at: datetime) -> str:
+    return _minutes(int(duration(rental.started_at, at).total_seconds()))
+
+
+def _minutes(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    parts = [_count(hours, "hour"), _count(minutes, "minute")]
+    return " and ".join(part for part in parts if part) or "less than a minute"
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}" if number else ""
