@@ -124,4 +124,3 @@ def _replace_tokens(client: ApiClient, replaced: tuple[tokens.Token, ...]) -> No
     unchanged = ClientItem.tokens == client.tokens
     if not store.change(ClientItem.key_of(client), [ClientItem.tokens.set(replaced)], condition=unchanged):
         raise store.Contention
-    store.forget()

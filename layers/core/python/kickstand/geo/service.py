@@ -153,6 +153,12 @@ def geofence(network_id: int) -> Geofence | None:
     return store.read_header(network_id)
 
 
+def content_id(network_id: int) -> int:
+    """What changes exactly when the zones of a network do; 0 before the first publication. One read."""
+    published = store.read_header(network_id)
+    return published.content_id if published else 0
+
+
 def areas(network_id: int) -> Areas:
     """All zones of a network, from memory when they have not changed; no zones before the first publication."""
     published = store.read_header(network_id)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final, Generic, TypeVar, get_type_hints
-from uuid import UUID
 
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
@@ -27,9 +26,9 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class Loads:
-    """Marks an input that names an item: it will be read, so the request's first round trip may bring it along."""
+    """Marks an input that names something to be read: ``expect`` announces it, so that the first round trip brings it along."""
 
-    key: Callable[[UUID], store.Key[Any]]
+    expect: Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -257,7 +256,9 @@ class _Runner(Generic[Caller]):
                     arguments[part] = model.model_validate_strings(getattr(request, part))
             except ValidationError as error:
                 raise InvalidRequest(_problem(part, model, error)) from None
-        store.expect(*(marker.key(getattr(arguments[part], name)) for part, name, marker in self.loads if part in arguments))
+        for part, name, marker in self.loads:
+            if part in arguments:
+                marker.expect(getattr(arguments[part], name))
         return arguments
 
     def _body(self, request: Request) -> bytes:

@@ -20,9 +20,9 @@ class Profile:
     phone_number: str | None = None
 
 
-def rider_key(public_id: UUID) -> store.Key[RiderItem]:
-    """The item that a rider's public id names."""
-    return RiderItem.key(ids.id_of(public_id))
+def expect(public_id: UUID) -> None:
+    """Announce that this request will ask for a rider."""
+    store.expect(RiderItem.key(ids.id_of(public_id)))
 
 
 def register(client: ApiClient, product_id: UUID, email: str, profile: Profile, external_id: str | None) -> Rider:
@@ -65,7 +65,7 @@ def find(client: ApiClient, public_id: UUID) -> Rider:
     Raises:
         RiderNotFound: when the partner has none of that id, whoever else may have.
     """
-    item = store.load(rider_key(public_id))
+    item = store.load(RiderItem.key(ids.id_of(public_id)))
     if item is None or item.public_id != public_id or item.client_id != client.id:
         raise RiderNotFound
     return item.entity
@@ -96,3 +96,10 @@ def update(client: ApiClient, public_id: UUID, profile: Profile) -> Rider:
         if not store.change(RiderItem.key_of(rider), actions, condition=RiderItem.client_id == client.id):
             raise RiderNotFound
     return rider.model_copy(update=changes)
+
+
+def count_left_unlocked(tx: store.Transaction, rider: Rider) -> None:
+    """Count, within the transaction that ends a rental, that the rider has left a vehicle unlocked."""
+    unchanged = RiderItem.left_unlocked == rider.left_unlocked
+    counted = [RiderItem.left_unlocked.set(rider.left_unlocked + 1)]
+    tx.update(RiderItem.key_of(rider), counted, condition=unchanged, otherwise=store.Contention)

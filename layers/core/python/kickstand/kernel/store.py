@@ -240,6 +240,12 @@ def forget() -> None:
     _current().found.clear()
 
 
+def _forget(addresses: Iterable[tuple[str, str, str]]) -> None:
+    found = _current().found
+    for address in addresses:
+        found.pop(address, None)
+
+
 def _current() -> _Reads:
     reads = _reads.get()
     if reads is None:
@@ -296,7 +302,7 @@ class Transaction:
         self._updates: list[dict[str, Any]] = []
         self._refusals: dict[int, list[Refusal | None]] = {}
         self._order: list[tuple[list[dict[str, Any]], int, Refusal | None]] = []
-        self._client_of: Key[Any] | None = None
+        self._touched: set[tuple[str, str, str]] = set()
 
     def put(self, item: Item[Any], *, condition: Condition | None = None, otherwise: Refusal | None = None) -> None:
         """Write the whole ``item``."""
@@ -327,6 +333,7 @@ class Transaction:
         """Write everything. Without any write it does nothing."""
         if not self._order:
             return
+        _forget(self._touched)
         for attempt in range(_ATTEMPTS):
             try:
                 connection().transact_write_items(self._checks, self._deletes, self._puts, self._updates)
@@ -346,6 +353,7 @@ class Transaction:
 
     def _add(self, into: list[dict[str, Any]], arguments: dict[str, Any], item: Item[Any], otherwise: Refusal | None) -> None:
         item._get_connection()  # noqa: SLF001 - makes the shared connection know the item's table
+        self._touched.add((str(item.Meta.table_name), item.pk, item.sk))
         self._order.append((into, len(into), otherwise))
         into.append(arguments)
 
@@ -374,6 +382,7 @@ class Transaction:
 
 def change(key: Key[I], actions: Sequence[Action], *, condition: Condition | None = None) -> bool:
     """Change one item outside any transaction, at half a transaction's price; answer whether ``condition`` held."""
+    _forget([key.address])
     try:
         key.item(key.pk, key.sk).update(list(actions), condition=condition)
     except UpdateError as error:
@@ -385,6 +394,7 @@ def change(key: Key[I], actions: Sequence[Action], *, condition: Condition | Non
 
 def create(item: Item[Any]) -> bool:
     """Write one item where nothing was before; answer whether nothing was."""
+    _forget([(str(item.Meta.table_name), item.pk, item.sk)])
     try:
         item.save(condition=type(item).pk.does_not_exist())
     except PutError as error:

@@ -1,0 +1,54 @@
+"""What follows from a rental's events, and what a rental learns from its vehicle's answers."""
+
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Action, Command, Unavailability
+from kickstand.fleet.store import CommandItem
+from kickstand.kernel.consumers import Change, stream_consumer
+from kickstand.rental import service as rentals
+from kickstand.rental.model import Rental
+from kickstand.rental.store import RentalItem
+
+
+@stream_consumer(RentalItem)
+def follow_rentals(change: Change[Rental]) -> None:
+    """Tell the vehicle what the rental wants of it, then let the rental's workflow know."""
+    rental, event = change.new, change.event
+    if rental is None or event is None:
+        return
+    action = _wanted(event.name, unlock=bool(event.data.get("unlock")))
+    if action is not None:
+        fleet.send_command(event.id, rental.vehicle_id, action, rental_id=rental.id)
+    if event.name == "RentalStarted":
+        rentals.launch(rental)
+    else:
+        rentals.wake(rental)
+
+
+def _wanted(event: str, *, unlock: bool) -> Action | None:
+    match event:
+        case "RentalStarted":
+            return Action.UNLOCK
+        case "RentalResumed" if unlock:
+            return Action.UNLOCK
+        case "RentalPaused" | "RentalEnding" | "RentalCancelled":
+            return Action.LOCK
+        case _:
+            return None
+
+
+@stream_consumer(CommandItem)
+def follow_commands(change: Change[Command]) -> None:
+    """Let a vehicle's answer move the rental that waits for it."""
+    command, event = change.new, change.event
+    if command is None or event is None or command.rental_id is None:
+        return
+    match command.action, event.name:
+        case Action.UNLOCK, "CommandAcknowledged":
+            rentals.confirm_unlocked(command.rental_id)
+        case Action.UNLOCK, "CommandRejected":
+            rentals.reject_unlock(command.rental_id)
+        case Action.LOCK, "CommandAcknowledged":
+            rentals.confirm_locked(command.rental_id)
+            fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
+        case Action.LOCK, "CommandRejected":
+            rentals.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED)

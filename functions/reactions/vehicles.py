@@ -1,0 +1,87 @@
+"""What vehicles say: telemetry and answers to commands."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, RootModel
+
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Vehicle, VehicleNotFound
+from kickstand.fleet.service import Standing
+from kickstand.geo import cells
+from kickstand.geo import service as geo
+from kickstand.kernel import ids
+from kickstand.kernel.consumers import queue_consumer
+from kickstand.kernel.place import Position
+from kickstand.rental import service as rentals
+
+
+class TelemetryMessage(BaseModel):
+    """A vehicle's report about itself."""
+
+    type: Literal["telemetry"]
+    vehicle_id: int
+    at: datetime
+    longitude: float
+    latitude: float
+    battery_percent: Percent
+    locked: bool
+    speed_kmh: Annotated[float, Field(ge=0)] = 0
+
+
+class AcknowledgementMessage(BaseModel):
+    """A vehicle's answer to a command."""
+
+    type: Literal["acknowledgement"]
+    vehicle_id: int
+    command_id: str
+    outcome: Literal["done", "rejected"]
+    reason: str | None = None
+    at: datetime
+
+
+class VehicleMessage(RootModel[Annotated[TelemetryMessage | AcknowledgementMessage, Field(discriminator="type")]]):
+    """Anything a vehicle says."""
+
+
+@queue_consumer(VehicleMessage)
+def receive_messages(message: VehicleMessage) -> None:
+    """Keep what a vehicle says; judge where it stands, and let its ride know."""
+    match message.root:
+        case TelemetryMessage() as report:
+            _receive_telemetry(report)
+        case AcknowledgementMessage() as answer:
+            trigger = CommandTrigger.ACKNOWLEDGE if answer.outcome == "done" else CommandTrigger.REJECT
+            fleet.settle_command(answer.vehicle_id, answer.command_id, trigger, answer.reason)
+
+
+def _receive_telemetry(report: TelemetryMessage) -> None:
+    position = Position(longitude=report.longitude, latitude=report.latitude)
+    try:
+        known = fleet.vehicle(report.vehicle_id)
+    except VehicleNotFound:
+        return  # not ours: a retired vehicle's last words, or somebody else's
+    standing = Standing(position, cells.cell_of(position), geo.judge(known.network_id, position))
+    telemetry = Telemetry(
+        vehicle_id=report.vehicle_id,
+        at=report.at,
+        position=position,
+        battery_percent=report.battery_percent,
+        locked=report.locked,
+        speed_kmh=report.speed_kmh,
+    )
+    vehicle = fleet.receive(telemetry, standing)
+    if vehicle is None:
+        return
+    if vehicle.rental_id is not None:
+        rentals.follow(vehicle.rental_id, telemetry, standing.verdict)
+        _limit_speed(known, vehicle)
+
+
+def _limit_speed(before: Vehicle, after: Vehicle) -> None:
+    limit = after.verdict.max_speed_kmh
+    if limit != before.verdict.max_speed_kmh:
+        parameters = {"max_speed_kmh": limit}
+        fleet.send_command(
+            ids.new_id(), after.id, Action.LIMIT_SPEED, rental_id=after.rental_id, parameters=parameters
+        )

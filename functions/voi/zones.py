@@ -1,0 +1,154 @@
+"""Zones: the cities a partner may operate in, and the areas inside them."""
+
+from contextlib import suppress
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import Field
+from voi._schemas import Wire
+from voi._surface import EMPTY_ZONE_ID, Invalid, voi
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import NetworkNotFound
+from kickstand.geo import service as geo
+from kickstand.geo.model import AreaType, MultiPolygon
+from kickstand.http.messages import Representation, Request, compress
+from kickstand.http.surface import Loads
+from kickstand.kernel.cache import Recent
+
+_AREAS_MAX_AGE_S: Final = 6 * 3600
+_ZONES_KEPT: Final = 8
+_LONGEST_ID: Final = 16
+
+
+class AreaDescription(Wire):
+    """An area and where it is."""
+
+    area_type: AreaType = Field(alias="area_type")
+    geometry: MultiPolygon
+
+
+class ZoneAreasAttributes(Wire):
+    """The areas of a zone."""
+
+    areas: list[AreaDescription]
+
+
+class ZoneAreas(Wire):
+    """A zone with its areas."""
+
+    id: str
+    type: Literal["area"] = "area"
+    attributes: ZoneAreasAttributes
+
+
+class ZoneAreasResponse(Wire):
+    """One zone's areas."""
+
+    data: ZoneAreas
+
+
+class ZoneName(Wire):
+    """A zone and the city it is in."""
+
+    zone_id: str
+    zone_name: str
+
+
+class ZoneInfoAttributes(Wire):
+    """The zones that the partner has access to."""
+
+    zones: list[ZoneName]
+
+
+class ZoneInfo(Wire):
+    """The partner's zones."""
+
+    id: UUID
+    type: Literal["zone"] = "zone"
+    attributes: ZoneInfoAttributes
+
+
+class ZoneInfoResponse(Wire):
+    """The partner's zones."""
+
+    data: ZoneInfo
+
+
+def network_of(zone_id: str) -> int:
+    """The network that a zone id names; zones are networks, in this API's words.
+
+    Raises:
+        NetworkNotFound: no network is called so.
+    """
+    if not (zone_id.isascii() and zone_id.isdecimal() and len(zone_id) <= _LONGEST_ID):
+        raise NetworkNotFound
+    return int(zone_id)
+
+
+def visible_network(caller: ApiClient, zone_id: str) -> int:
+    """The network that a zone id names, if it exists for the caller.
+
+    Raises:
+        NetworkNotFound: it does not.
+    """
+    network_id = network_of(zone_id)
+    if not caller.may_see(network_id):
+        raise NetworkNotFound
+    return network_id
+
+
+def _expect_geofence(zone_id: str) -> None:
+    with suppress(NetworkNotFound):  # the operation itself refuses it, once it knows the caller
+        geo.expect(network_of(zone_id))
+
+
+class ZonePath(Wire):
+    """Which zone."""
+
+    zone_id: Annotated[str, Invalid(empty=EMPTY_ZONE_ID), Loads(_expect_geofence)]
+
+
+_bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)
+
+
+@voi.operation(
+    "GET",
+    "/v1/zone/id/{zoneId}",
+    tag="Zone",
+    access="GeoRequests",
+    errors=(EMPTY_ZONE_ID,),
+    answers=ZoneAreasResponse,
+    memory=1024,
+)
+def get_zone_areas(caller: ApiClient, path: ZonePath, request: Request) -> Representation:
+    """Get the areas of a zone.
+
+    Areas change rarely: the answer may be kept for six hours, and asking with its entity tag costs next to nothing. A zone
+    has either ``no-parking`` or ``parking-spot`` areas, never both.
+    """
+    network_id = visible_network(caller, path.zone_id)
+    content_id = geo.content_id(network_id)
+    etag = f'"{network_id}-{content_id}"'
+    if request.has(etag):
+        return Representation(etag, _AREAS_MAX_AGE_S)
+    kept = _bodies.get(network_id)
+    if kept is None or kept[0] != content_id:
+        areas = geo.areas(network_id)
+        body = _areas_body(areas)
+        kept = _bodies.put(network_id, (areas.content_id, body, compress(body)))
+    return Representation(etag, _AREAS_MAX_AGE_S, body=kept[1], packed=kept[2])
+
+
+def _areas_body(areas: geo.Areas) -> bytes:
+    described = [AreaDescription(area_type=zone.area_type, geometry=zone.geometry) for zone in areas.zones]
+    zone = ZoneAreas(id=str(areas.network_id), attributes=ZoneAreasAttributes(areas=described))
+    return ZoneAreasResponse(data=zone).model_dump_json(by_alias=True).encode()
+
+
+@voi.operation("GET", "/v1/zone/info", tag="Zone", access="FleetRequests")
+def get_operational_zones(caller: ApiClient) -> ZoneInfoResponse:
+    """List the zones that the partner has access to."""
+    zones = [ZoneName(zone_id=str(each.id), zone_name=each.name) for each in fleet.networks(caller)]
+    return ZoneInfoResponse(data=ZoneInfo(id=caller.public_id, attributes=ZoneInfoAttributes(zones=zones)))

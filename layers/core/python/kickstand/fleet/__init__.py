@@ -1,0 +1,1 @@
+"""Networks, vehicle models, vehicles and the commands that reach them."""

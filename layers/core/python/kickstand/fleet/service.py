@@ -1,0 +1,379 @@
+"""Use cases about networks, vehicles and commands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import gateway
+from kickstand.fleet.model import (
+    COMMAND_STATES,
+    VEHICLE_STATES,
+    Action,
+    CodeTaken,
+    Command,
+    CommandSettled,
+    CommandState,
+    CommandTrigger,
+    Network,
+    NetworkNotFound,
+    Telemetry,
+    TransitionRefused,
+    Unavailability,
+    Vehicle,
+    VehicleModel,
+    VehicleNotFound,
+    VehicleState,
+    VehicleTrigger,
+    VehicleUnavailable,
+)
+from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem
+from kickstand.geo.model import Verdict
+from kickstand.kernel import clock, ids, store
+from kickstand.kernel.events import Event
+from kickstand.kernel.place import Position
+from kickstand.pricing.model import Tariff
+
+_COMMANDS_KEPT: Final = timedelta(days=30)
+
+
+# ── Networks and models ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def put_network(network: Network) -> None:
+    """Open a network, or change how it operates."""
+    with store.Transaction() as tx:
+        tx.put(NetworkItem.of(network))
+
+
+def network(network_id: int) -> Network:
+    """A network.
+
+    Raises:
+        NetworkNotFound: there is none.
+    """
+    item = store.load(NetworkItem.key(network_id))
+    if item is None:
+        raise NetworkNotFound
+    return item.entity
+
+
+def networks(client: ApiClient) -> list[Network]:
+    """The networks that a partner may see, by id; one read."""
+    keys = [NetworkItem.key(network_id) for network_id in sorted(client.network_ids)]
+    return [item.entity for item in store.load_all(keys) if item is not None]
+
+
+def put_model(model: VehicleModel) -> None:
+    """Add or change a vehicle model."""
+    with store.Transaction() as tx:
+        tx.put(VehicleModelItem.of(model))
+
+
+# ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a vehicle stands, and what follows from it.
+
+    Attributes:
+        cell: the H3 cell of the position.
+        verdict: what the geofences say.
+    """
+
+    position: Position
+    cell: str
+    verdict: Verdict
+
+
+def new_vehicle(code: str, offer: Tariff, standing: Standing, battery_percent: int, vehicle_id: int | None = None) -> Vehicle:
+    """A vehicle that can be rented at ``offer``, not yet part of the fleet."""
+    identifier = ids.new_id() if vehicle_id is None else vehicle_id
+    return Vehicle(
+        id=identifier,
+        public_id=ids.new_uuid(identifier),
+        code=code.upper(),
+        network_id=offer.network_id,
+        model_id=offer.model_id,
+        state=VehicleState.AVAILABLE,
+        battery_percent=battery_percent,
+        position=standing.position,
+        reported_at=clock.now(),
+        offer=offer,
+        verdict=standing.verdict,
+    )
+
+
+def add_vehicle(vehicle: Vehicle, cell: str) -> None:
+    """Make a vehicle part of its network's fleet.
+
+    Raises:
+        CodeTaken: another one carries its code.
+    """
+    with store.Transaction() as tx:
+        tx.create(vehicle_item(vehicle, cell))
+        tx.create(code_item(vehicle), otherwise=CodeTaken)
+
+
+def vehicle_item(vehicle: Vehicle, cell: str) -> VehicleItem:
+    """The item of a vehicle with the keys of its indexes."""
+    return VehicleItem.of(
+        vehicle,
+        cell=VehicleItem.cell_key(vehicle.network_id, cell),
+        model_key=VehicleItem.model_index_key(vehicle.network_id, vehicle.model_id),
+    )
+
+
+def code_item(vehicle: Vehicle) -> CodeItem:
+    """The claim of a vehicle on its code."""
+    key = CodeItem.key(vehicle.code)
+    return CodeItem(key.pk, key.sk, kind=CodeItem.KIND, vehicle_id=vehicle.id)
+
+
+def expect(public_id: UUID) -> None:
+    """Announce that this request will ask for a vehicle."""
+    store.expect(VehicleItem.key(ids.id_of(public_id)))
+
+
+def find(client: ApiClient, public_id: UUID) -> Vehicle:
+    """A vehicle of one of the partner's networks, in whatever state; one read.
+
+    Raises:
+        VehicleNotFound: it does not exist for this partner.
+    """
+    item = store.load(VehicleItem.key(ids.id_of(public_id)))
+    if item is None or item.public_id != public_id or not client.may_see(item.network_id):
+        raise VehicleNotFound
+    return item.entity
+
+
+def find_by_code(client: ApiClient, code: str) -> Vehicle:
+    """The vehicle that carries ``code``, in whatever state; two reads, for a code is only a name.
+
+    Raises:
+        VehicleNotFound: it does not exist for this partner.
+    """
+    claim = store.load(CodeItem.key(code))
+    item = store.load(VehicleItem.key(claim.vehicle_id)) if claim else None
+    if item is None or not client.may_see(item.network_id):
+        raise VehicleNotFound
+    return item.entity
+
+
+def expect_code(code: str) -> None:
+    """Announce that this request will ask for the vehicle that carries a code."""
+    store.expect(CodeItem.key(code))
+
+
+def vehicle(vehicle_id: int) -> Vehicle:
+    """A vehicle by our own id, for work that nobody outside asked for.
+
+    Raises:
+        VehicleNotFound: there is none.
+    """
+    item = store.load(VehicleItem.key(vehicle_id))
+    if item is None:
+        raise VehicleNotFound
+    return item.entity
+
+
+def in_cells(network_id: int, cells: Iterable[str]) -> list[Vehicle]:
+    """All vehicles of a network that stand in any of the H3 cells: one query a cell, then one read."""
+    keys = [
+        VehicleItem.key(int(found.pk.partition("#")[2]))
+        for cell in cells
+        for found in VehicleItem.by_cell.query(VehicleItem.cell_key(network_id, cell))
+    ]
+    return [item.entity for item in store.load_all(keys) if item is not None]
+
+
+def receive(telemetry: Telemetry, standing: Standing) -> Vehicle | None:
+    """Keep what a vehicle reports. Older than what is known, or from a vehicle that is not ours, it changes nothing.
+
+    Returns:
+        The vehicle as it is now, or ``None`` where nothing changed.
+    """
+    key = VehicleItem.key(telemetry.vehicle_id)
+    known = store.load(key)
+    if known is None:
+        return None
+    actions = [
+        VehicleItem.position.set(telemetry.position),
+        VehicleItem.cell.set(VehicleItem.cell_key(known.network_id, standing.cell)),
+        VehicleItem.verdict.set(standing.verdict),
+        VehicleItem.battery_percent.set(telemetry.battery_percent),
+        VehicleItem.locked.set(telemetry.locked),
+        VehicleItem.reported_at.set(telemetry.at),
+        VehicleItem.revision.add(1),
+    ]
+    if not store.change(key, actions, condition=VehicleItem.reported_at < telemetry.at):
+        return None
+    return known.entity.model_copy(
+        update={
+            "position": telemetry.position,
+            "verdict": standing.verdict,
+            "battery_percent": telemetry.battery_percent,
+            "locked": telemetry.locked,
+            "reported_at": telemetry.at,
+        }
+    )
+
+
+def offer(tariff: Tariff) -> int:
+    """Offer all vehicles of the tariff's network and model at it, unless they are at a newer one; answers how many."""
+    offered = 0
+    for found in VehicleItem.by_model.query(VehicleItem.model_index_key(tariff.network_id, tariff.model_id)):
+        key = VehicleItem.key(int(found.pk.partition("#")[2]))
+        older = VehicleItem.offer["version"] < tariff.version
+        offered += store.change(key, [VehicleItem.offer.set(tariff), VehicleItem.revision.add(1)], condition=older)
+    return offered
+
+
+# ── A vehicle's part in the transactions of a rental ─────────────────────────────────────────────────────────────────
+
+
+def rent(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
+    """Give a vehicle to a rental; refused with :class:`VehicleUnavailable` unless it is free at the moment of writing."""
+    free = (VehicleItem.state == VehicleState.AVAILABLE) & VehicleItem.rental_id.does_not_exist()
+    actions = [
+        VehicleItem.state.set(VEHICLE_STATES.next(VehicleState.AVAILABLE, VehicleTrigger.RENT)),
+        VehicleItem.rental_id.set(rental_id),
+        VehicleItem.revision.add(1),
+    ]
+    tx.update(VehicleItem.key(vehicle_id), actions, condition=free, otherwise=VehicleUnavailable)
+
+
+def hold(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
+    """Put a rental's vehicle on hold."""
+    _move(tx, vehicle_id, rental_id, VehicleState.IN_USE, VehicleTrigger.HOLD)
+
+
+def resume(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
+    """Take a rental's vehicle from hold."""
+    _move(tx, vehicle_id, rental_id, VehicleState.ON_HOLD, VehicleTrigger.RESUME)
+
+
+def give_back(
+    tx: store.Transaction,
+    vehicle: Vehicle,
+    trigger: VehicleTrigger = VehicleTrigger.RETURN,
+    reason: Unavailability | None = None,
+) -> None:
+    """End a rental's hold on its vehicle.
+
+    Args:
+        tx: the transaction that ends the rental.
+        vehicle: as read; its state may not change until the commit.
+        trigger: ``RETURN`` makes it available, ``WITHDRAW`` unavailable, ``LOSE`` lost.
+        reason: why it is withdrawn.
+    """
+    mine = (VehicleItem.rental_id == vehicle.rental_id) & (VehicleItem.state == vehicle.state)
+    actions: list[store.Action] = [
+        VehicleItem.state.set(VEHICLE_STATES.next(vehicle.state, trigger)),
+        VehicleItem.rental_id.remove(),
+        VehicleItem.revision.add(1),
+    ]
+    if reason is not None:
+        actions.append(VehicleItem.unavailabilities.set(vehicle.unavailabilities | {reason}))
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=mine, otherwise=TransitionRefused)
+
+
+def _move(tx: store.Transaction, vehicle_id: int, rental_id: int, state: VehicleState, trigger: VehicleTrigger) -> None:
+    mine = (VehicleItem.rental_id == rental_id) & (VehicleItem.state == state)
+    actions = [VehicleItem.state.set(VEHICLE_STATES.next(state, trigger)), VehicleItem.revision.add(1)]
+    tx.update(VehicleItem.key(vehicle_id), actions, condition=mine, otherwise=TransitionRefused)
+
+
+# ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def send_command(
+    cause: int, vehicle_id: int, action: Action, *, rental_id: int | None = None, parameters: dict[str, Any] | None = None
+) -> Command:
+    """Tell a vehicle to do something, once for each ``cause``.
+
+    A repetition, after a crash say, hands the command to the channel only if that is not known to have happened, and under the
+    same id, which the vehicle obeys once.
+
+    Args:
+        cause: id of the event that wants it.
+        vehicle_id: the vehicle.
+        action: what to do.
+        rental_id: the rental it serves.
+        parameters: of the action.
+    """
+    command_id = command_id_of(cause, action)
+    now = clock.now()
+    command = Command(
+        id=command_id,
+        vehicle_id=vehicle_id,
+        action=action,
+        sent_at=now,
+        rental_id=rental_id,
+        parameters=parameters or {},
+        event=Event.new("CommandSent", now),
+    )
+    key = CommandItem.key(vehicle_id, command_id)
+    if not store.create(CommandItem.of(command, expires_at=int((now + _COMMANDS_KEPT).timestamp()))):
+        existing = store.load(key)
+        if existing is None or existing.published or existing.state is not CommandState.SENT:
+            return existing.entity if existing else command
+        command = existing.entity
+    gateway.publish(command)
+    store.change(key, [CommandItem.published.set(True)])
+    return command
+
+
+def command_id_of(cause: int, action: Action) -> str:
+    """The id of the command that an event causes."""
+    return f"{cause}-{action}"
+
+
+def expect_command(vehicle_id: int, cause: int, action: Action) -> None:
+    """Announce that this request will ask for the command that an event caused."""
+    store.expect(CommandItem.key(vehicle_id, command_id_of(cause, action)))
+
+
+def find_command(vehicle_id: int, cause: int, action: Action) -> Command | None:
+    """The command that an event caused, or ``None`` while it has not been sent."""
+    item = store.load(CommandItem.key(vehicle_id, command_id_of(cause, action)))
+    return item.entity if item else None
+
+
+def settle_command(vehicle_id: int, command_id: str, trigger: CommandTrigger, reason: str | None = None) -> bool:
+    """Keep what is learnt about a command; answers whether that was news.
+
+    An answer to a command that was never sent, or that has been answered, changes nothing.
+    """
+    key = CommandItem.key(vehicle_id, command_id)
+    item = store.load(key)
+    if item is None or not COMMAND_STATES.allows(item.state, trigger):
+        return False
+    command = item.entity
+    state = COMMAND_STATES.next(command.state, trigger)
+    event = Event.new(f"Command{state.title()}", action=command.action, rental_id=command.rental_id)
+    actions: list[store.Action] = [CommandItem.state.set(state), CommandItem.event.set(event)]
+    if reason is not None:
+        actions.append(CommandItem.reason.set(reason))
+    return store.change(key, actions, condition=CommandItem.state == command.state)
+
+
+def time_out_command(vehicle_id: int, cause: int, action: Action) -> bool:
+    """Nobody knows whether a command was obeyed; answers whether it was open until now."""
+    return settle_command(vehicle_id, command_id_of(cause, action), CommandTrigger.TIME_OUT)
+
+
+def clear(vehicle_id: int, reason: Unavailability) -> bool:
+    """Take one reason for being unavailable from a vehicle; without any reason left it is available again."""
+    key = VehicleItem.key(vehicle_id)
+    item = store.load(key)
+    if item is None or reason not in item.unavailabilities or item.state is not VehicleState.UNAVAILABLE:
+        return False
+    left = item.unavailabilities - {reason}
+    actions: list[store.Action] = [VehicleItem.unavailabilities.set(left), VehicleItem.revision.add(1)]
+    if not left:
+        actions.append(VehicleItem.state.set(VEHICLE_STATES.next(item.state, VehicleTrigger.RESTORE)))
+    return store.change(key, actions, condition=VehicleItem.revision == item.revision)

@@ -1,0 +1,1 @@
+"""Rentals: from the first unlock to the last receipt."""

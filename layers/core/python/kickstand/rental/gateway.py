@@ -1,0 +1,70 @@
+"""The rental's workflow in Step Functions, and the event bus."""
+
+import json
+import os
+from typing import Final
+
+from kickstand.kernel import aws
+from kickstand.rental.model import Rental
+
+_NOT_WAITING: Final = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
+
+
+def start_workflow(rental_id: int) -> None:
+    """Start the execution ``rental-<id>``; one that runs or ran stays the only one."""
+    states = aws.client("stepfunctions")
+    try:
+        states.start_execution(
+            stateMachineArn=os.environ["RENTAL_WORKFLOW_ARN"],
+            name=f"rental-{rental_id}",
+            input=json.dumps({"rental_id": rental_id}),
+        )
+    except states.exceptions.ExecutionAlreadyExists:
+        return
+
+
+def wake_workflow(token: str) -> None:
+    """Let a waiting execution look at its rental again; one that has stopped waiting does so by itself."""
+    states = aws.client("stepfunctions")
+    try:
+        states.send_task_success(taskToken=token, output="{}")
+    except states.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_WAITING:
+            raise
+
+
+def publish(rental: Rental) -> None:
+    """Put the integration event of a rental that is over on the bus: identifiers and amounts, nothing personal."""
+    fare = rental.fare
+    detail = {
+        "event_id": rental.event.id,
+        "rental_id": rental.id,
+        "public_id": str(rental.public_id),
+        "client_id": rental.client_id,
+        "product_id": rental.product_id,
+        "network_id": rental.network_id,
+        "vehicle_id": rental.vehicle_id,
+        "reason": rental.end_reason,
+        "started_at": rental.started_at.isoformat(),
+        "ended_at": rental.ended_at.isoformat() if rental.ended_at else None,
+        "distance_m": rental.distance_m,
+        "total": fare.total if fare else 0,
+        "vat": fare.vat if fare else 0,
+        "currency": rental.tariff.currency,
+    }
+    answer = aws.client("events").put_events(
+        Entries=[
+            {
+                "EventBusName": os.environ["EVENT_BUS"],
+                "Source": "kickstand.rental",
+                "DetailType": rental.event.name,
+                "Detail": json.dumps(detail),
+            }
+        ]
+    )
+    if answer["FailedEntryCount"]:
+        raise PublishingFailed(answer["Entries"][0].get("ErrorCode", "unknown"))
+
+
+class PublishingFailed(Exception):  # noqa: N818 - the past says it
+    """The event bus refused an event; the workflow tries again."""

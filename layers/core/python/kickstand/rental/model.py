@@ -1,0 +1,210 @@
+"""Rentals and their states."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kickstand.geo.model import Verdict
+from kickstand.kernel.errors import DomainError
+from kickstand.kernel.events import Event
+from kickstand.kernel.place import Position
+from kickstand.kernel.states import Machine
+from kickstand.pricing.model import Fare, Tariff
+
+
+class RentalNotFound(DomainError):
+    """The rental does not exist for this caller."""
+
+    detail = "Rental ID does not exist"
+
+
+class NoActiveRental(DomainError):
+    """The rider is not renting anything."""
+
+    detail = "Unable to find active rental"
+
+
+class RiderHasRental(DomainError):
+    """A rider rents one vehicle at a time."""
+
+    detail = "This user already has a rental"
+
+
+class RentalAlreadyEnded(DomainError):
+    """The rental is over."""
+
+    detail = "Rental is already ended for this rental id"
+
+
+class RentalStateRefused(DomainError):
+    """The rental's state does not allow it."""
+
+    detail = "The rental's state does not allow this"
+
+
+class EndingRefused(DomainError):
+    """The rental cannot end where the vehicle stands."""
+
+    detail = "The rental cannot be ended where the vehicle stands"
+
+
+class ImplausiblePosition(DomainError):
+    """The rider's position is nowhere near the vehicle."""
+
+    detail = "The user's location is nowhere near the vehicle"
+
+
+class RentalState(StrEnum):
+    """Where a rental is in its life."""
+
+    STARTING = "starting"
+    IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
+    ENDING = "ending"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class RentalTrigger(StrEnum):
+    """What changes a rental's state."""
+
+    CONFIRM_UNLOCK = "confirm_unlock"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    END = "end"
+    COMPLETE = "complete"
+
+
+_S, _T = RentalState, RentalTrigger
+
+RENTAL_STATES: Final = Machine[RentalState, RentalTrigger](
+    {
+        (_S.STARTING, _T.CONFIRM_UNLOCK): _S.IN_PROGRESS,
+        (_S.STARTING, _T.CANCEL): _S.CANCELLED,
+        (_S.STARTING, _T.END): _S.ENDING,
+        (_S.IN_PROGRESS, _T.PAUSE): _S.ON_HOLD,
+        (_S.IN_PROGRESS, _T.END): _S.ENDING,
+        (_S.ON_HOLD, _T.RESUME): _S.IN_PROGRESS,
+        (_S.ON_HOLD, _T.END): _S.ENDING,
+        (_S.ENDING, _T.COMPLETE): _S.COMPLETED,
+    },
+    refusal=RentalStateRefused,
+)
+
+OPEN: Final = frozenset({_S.STARTING, _S.IN_PROGRESS, _S.ON_HOLD})
+"""States in which the rider holds the vehicle."""
+
+
+class EndReason(StrEnum):
+    """Who or what ended a rental."""
+
+    RIDER = "rider"
+    OPERATOR = "operator"
+    LEFT_UNLOCKED = "left_unlocked"
+    PAUSED_TOO_LONG = "paused_too_long"
+    TOO_LONG = "too_long"
+    STOLEN = "stolen"
+    UNLOCK_REJECTED = "unlock_rejected"
+    UNLOCK_UNCONFIRMED = "unlock_unconfirmed"
+
+
+class SegmentKind(StrEnum):
+    """What a rider does with the vehicle."""
+
+    RIDE = "ride"
+    PAUSE = "pause"
+
+
+class Segment(BaseModel):
+    """A stretch of a rental; the last one is open until the rental ends."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: SegmentKind
+    started_at: datetime
+    ended_at: datetime | None = None
+    automatic: bool = False
+
+
+class Rental(BaseModel):
+    """One rider's use of one vehicle.
+
+    Attributes:
+        tariff: committed at the start.
+        started_at: when the rider got the vehicle.
+        ended_at: until when it is charged, which for a vehicle left standing is when it stopped.
+        rider_start, rider_end: where the rider said to be.
+        vehicle_start, vehicle_end: where the vehicle was.
+        start_verdict: what the geofences said where it was taken.
+        distance_m: ridden, known at the end.
+        notices: how often the rider has been reminded of a long rental.
+        fare: decided at the end.
+        receipt: where the receipt's document is kept, once it exists.
+        version: counts the changes; a write asks for the version it was decided on.
+        event: what happened last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    public_id: UUID
+    rider_id: int
+    client_id: int
+    product_id: int
+    network_id: int
+    vehicle_id: int
+    vehicle_public_id: UUID
+    vehicle_code: str
+    state: RentalState
+    end_reason: EndReason | None = None
+    tariff: Tariff
+    started_at: datetime
+    ended_at: datetime | None = None
+    rider_start: Position | None = None
+    rider_end: Position | None = None
+    vehicle_start: Position
+    vehicle_end: Position | None = None
+    start_verdict: Verdict
+    segments: tuple[Segment, ...]
+    distance_m: Annotated[int, Field(ge=0)] | None = None
+    notices: Annotated[int, Field(ge=0)] = 0
+    fare: Fare | None = None
+    receipt: str | None = None
+    version: int = 1
+    event: Event
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the rider still holds the vehicle."""
+        return self.state in OPEN
+
+    @property
+    def pause(self) -> Segment | None:
+        """The pause that is going on, if one is."""
+        last = self.segments[-1]
+        return last if last.kind is SegmentKind.PAUSE and last.ended_at is None else None
+
+
+class Track(BaseModel):
+    """What the vehicle's telemetry tells of a ride so far.
+
+    Attributes:
+        position: where the vehicle is.
+        distance_m: ridden so far.
+        moved_at: when it was last seen moving.
+        locked: whether it reports its lock as closed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rental_id: int
+    position: Position
+    verdict: Verdict
+    distance_m: Annotated[int, Field(ge=0)]
+    moved_at: datetime
+    reported_at: datetime
+    locked: bool

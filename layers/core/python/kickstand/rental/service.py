@@ -1,0 +1,438 @@
+"""Use cases about rentals. Each reads in one round trip, decides, and writes everything in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Action, Network, Telemetry, Unavailability, VehicleTrigger
+from kickstand.geo.model import Verdict
+from kickstand.identity import service as identity
+from kickstand.identity.model import RiderNotFound
+from kickstand.kernel import clock, ids, store
+from kickstand.kernel.place import Position
+from kickstand.rental import gateway, rules
+from kickstand.rental.model import (
+    RENTAL_STATES,
+    EndReason,
+    NoActiveRental,
+    Rental,
+    RentalNotFound,
+    RentalState,
+    RentalTrigger,
+    RiderHasRental,
+    Track,
+)
+from kickstand.rental.store import OpenRentalItem, ParkedItem, RentalItem, TrackItem, WaitItem, ids_of
+
+_ATTEMPTS: Final = 4
+_WAITS_KEPT: Final = timedelta(days=60)
+
+
+class _Changed(store.Contention):
+    """Somebody changed the rental between reading and writing; decide anew."""
+
+
+# ── What riders do ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def start(client: ApiClient, rider_id: UUID, vehicle_id: UUID, rider_position: Position | None = None) -> Rental:
+    """Give a vehicle to a rider, at the tariff it is offered at now.
+
+    Whoever else wants the same vehicle, or the same rider, is decided by the conditions of one write.
+
+    Args:
+        client: the partner that asks.
+        rider_id: public id of its rider.
+        vehicle_id: public id of the vehicle.
+        rider_position: where the rider says to be.
+
+    Raises:
+        RiderNotFound, VehicleNotFound: they do not exist for this partner.
+        VehicleUnavailable: somebody has it, or it may not be taken where it stands.
+        RiderHasRental: one at a time.
+        ImplausiblePosition: the rider is nowhere near.
+    """
+    identity.expect(rider_id)
+    fleet.expect(vehicle_id)
+    rider = identity.find(client, rider_id)
+    vehicle = fleet.find(client, vehicle_id)
+    rules.check_near(rider_position, vehicle.position)
+    rental = rules.started(ids.new_id(), rider, vehicle, clock.now(), rider_position)
+    with store.Transaction() as tx:
+        tx.create(RentalItem.of(rental))
+        tx.create(OpenRentalItem.marking(rental), otherwise=RiderHasRental)
+        fleet.rent(tx, vehicle.id, rental.id)
+    return rental
+
+
+def end(client: ApiClient, rental_id: UUID, rider_position: Position | None = None) -> Rental:
+    """End a rental for its rider: the fare is decided now, the vehicle is told to lock.
+
+    Raises:
+        RentalNotFound: it does not exist for this partner.
+        RentalAlreadyEnded: by whomever.
+        EndingRefused: the geofences forbid it where the vehicle stands.
+        ImplausiblePosition: the rider is nowhere near.
+    """
+
+    def decide(rental: Rental, track: Track) -> Rental:
+        rules.check_open(_owned(client, rental_id, rental))
+        rules.check_near(rider_position, track.position)
+        rules.check_may_end(track.verdict)
+        now = clock.now()
+        return rules.ended(rental, track, rules.Ending(EndReason.RIDER, now), now, rider_position)
+
+    return _decide(ids.id_of(rental_id), decide)
+
+
+def expect(public_id: UUID) -> None:
+    """Announce that this request will ask for a rental."""
+    store.expect(RentalItem.key(ids.id_of(public_id)))
+
+
+def expect_with_track(public_id: UUID) -> None:
+    """Announce that this request will ask for a rental and the track of its ride."""
+    rental_id = ids.id_of(public_id)
+    store.expect(RentalItem.key(rental_id), TrackItem.key(rental_id))
+
+
+def expect_active(rider_id: UUID) -> None:
+    """Announce that this request will ask for a rider's open rental."""
+    identity.expect(rider_id)
+    store.expect(OpenRentalItem.key(ids.id_of(rider_id)))
+
+
+def find(client: ApiClient, rental_id: UUID) -> Rental:
+    """A rental of one of the partner's riders; one read.
+
+    Raises:
+        RentalNotFound: it does not exist for this partner.
+    """
+    item = store.load(RentalItem.key(ids.id_of(rental_id)))
+    return _owned(client, rental_id, item.entity if item else None)
+
+
+def find_active(client: ApiClient, rider_id: UUID) -> Rental:
+    """The rental that a rider has now; two reads.
+
+    Raises:
+        NoActiveRental: none, or no such rider.
+    """
+    expect_active(rider_id)
+    mark = store.load(OpenRentalItem.key(ids.id_of(rider_id)))
+    try:
+        identity.find(client, rider_id)
+    except RiderNotFound:
+        raise NoActiveRental from None
+    rental = store.load(RentalItem.key(mark.rental_id)) if mark else None
+    if rental is None:
+        raise NoActiveRental
+    return rental.entity
+
+
+def list_by_rider(client: ApiClient, rider_id: UUID) -> list[Rental]:
+    """All rentals of a rider, newest first.
+
+    Raises:
+        RiderNotFound: the rider does not exist for this partner.
+    """
+    rider = identity.find(client, rider_id)
+    items = store.load_all([RentalItem.key(rental_id) for rental_id in ids_of(rider.id)])
+    return [item.entity for item in items if item is not None]
+
+
+# ── What vehicles report ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def follow(rental_id: int, telemetry: Telemetry, verdict: Verdict) -> None:
+    """Keep the track of a ride, and let what the vehicle shows count: unlocked or moving, it has obeyed."""
+    rental_item, track_item = store.load_all([RentalItem.key(rental_id), TrackItem.key(rental_id)])
+    if rental_item is None or not rental_item.entity.is_open:
+        return
+    rental: Rental = rental_item.entity
+    known: Track = track_item.entity if track_item else rules.first_track(rental)
+    if telemetry.at <= known.reported_at:
+        return
+    track = rules.tracked(
+        known, telemetry.position, verdict, telemetry.at, locked=telemetry.locked, speed_kmh=telemetry.speed_kmh
+    )
+    unchanged = TrackItem.reported_at == known.reported_at if track_item else TrackItem.pk.does_not_exist()
+    with store.Transaction() as tx:
+        tx.put(TrackItem.of(track), condition=unchanged, otherwise=_Changed)
+    if rental.state is RentalState.STARTING and not telemetry.locked:
+        confirm_unlocked(rental_id)
+    elif rental.state is RentalState.ON_HOLD and track.moved_at > known.moved_at and not telemetry.locked:
+        resume(rental_id, unlock=False)
+
+
+def confirm_unlocked(rental_id: int) -> None:
+    """The vehicle has unlocked: the ride goes on. News only for a rental that is starting."""
+    _advance(rental_id, RentalTrigger.CONFIRM_UNLOCK, lambda rental, _: rules.unlocked(rental, clock.now()))
+
+
+def reject_unlock(rental_id: int) -> None:
+    """The vehicle refuses to unlock: the rental is cancelled, at no charge."""
+    _cancel(rental_id, EndReason.UNLOCK_REJECTED, Unavailability.OUT_OF_SERVICE)
+
+
+def confirm_locked(rental_id: int) -> None:
+    """The vehicle has locked: an ending rental is complete and the vehicle is everybody's."""
+    _complete(rental_id, VehicleTrigger.RETURN, None)
+
+
+def miss_lock(rental_id: int, reason: Unavailability) -> None:
+    """The vehicle did not lock, or nobody knows: the rental is complete all the same, the vehicle is withdrawn."""
+    _complete(rental_id, VehicleTrigger.WITHDRAW, reason)
+
+
+# ── What timers do ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a rental's workflow plans on.
+
+    Attributes:
+        rental: as it is.
+        network: whose timings apply.
+        deadline: the timer that goes off next, ``None`` for none.
+    """
+
+    rental: Rental
+    network: Network
+    deadline: rules.Deadline | None
+
+
+def situation(rental_id: int) -> Situation:
+    """Where a rental stands and what it waits for; two reads.
+
+    Raises:
+        RentalNotFound: there is none.
+    """
+    store.forget()
+    rental, track = _load(rental_id)
+    action = {RentalState.STARTING: Action.UNLOCK, RentalState.ENDING: Action.LOCK}.get(rental.state)
+    if action:
+        fleet.expect_command(rental.vehicle_id, rental.event.id, action)
+    network = fleet.network(rental.network_id)
+    command = fleet.find_command(rental.vehicle_id, rental.event.id, action) if action else None
+    return Situation(rental, network, rules.next_deadline(rental, track, network.timings, command))
+
+
+def expire(rental_id: int, timer: rules.Timer) -> None:
+    """Do what a timer that has gone off asks for; nothing where it is not due, because something else came first."""
+    due = situation(rental_id)
+    if due.deadline is None or due.deadline.timer is not timer or due.deadline.at > clock.now():
+        return
+    rental, network = due.rental, due.network
+    match timer:
+        case rules.Timer.UNLOCK_TIMEOUT:
+            fleet.time_out_command(rental.vehicle_id, rental.event.id, Action.UNLOCK)
+        case rules.Timer.START_TIMEOUT:
+            _cancel(rental_id, EndReason.UNLOCK_UNCONFIRMED, Unavailability.UNLOCK_UNCONFIRMED)
+        case rules.Timer.TOO_LONG_NOTICE:
+            _decide(rental_id, lambda rental, _: rules.noticed(rental, clock.now()), when=_is_open)
+        case rules.Timer.AUTO_PAUSE:
+            pause(rental_id, automatic=True)
+        case rules.Timer.PAUSE_EXPIRED:
+            _end_after_pause(rental_id, network)
+        case rules.Timer.TOO_LONG:
+            end_internally(rental_id, EndReason.TOO_LONG)
+        case rules.Timer.STOLEN:
+            end_internally(rental_id, EndReason.STOLEN)
+        case rules.Timer.LOCK_TIMEOUT:
+            fleet.time_out_command(rental.vehicle_id, rental.event.id, Action.LOCK)
+            miss_lock(rental_id, Unavailability.LOCK_UNCONFIRMED)
+
+
+def pause(rental_id: int, *, automatic: bool = False) -> None:
+    """Put a ride on hold and its vehicle with it."""
+    _advance(
+        rental_id,
+        RentalTrigger.PAUSE,
+        lambda rental, _: rules.paused(rental, clock.now(), automatic=automatic),
+        also=lambda tx, rental: fleet.hold(tx, rental.vehicle_id, rental.id),
+    )
+
+
+def resume(rental_id: int, *, unlock: bool) -> None:
+    """Let a ride go on after a pause; ``unlock`` says whether the vehicle still has to be told."""
+    _advance(
+        rental_id,
+        RentalTrigger.RESUME,
+        lambda rental, _: rules.resumed(rental, clock.now(), unlock=unlock),
+        also=lambda tx, rental: fleet.resume(tx, rental.vehicle_id, rental.id),
+    )
+
+
+def end_internally(rental_id: int, reason: EndReason) -> None:
+    """End a rental on the operator's behalf, wherever the vehicle stands.
+
+    A vehicle that counts as stolen is charged for until it was last seen moving, any other until now.
+    """
+
+    def decide(rental: Rental, track: Track) -> Rental:
+        now = clock.now()
+        at = track.moved_at if reason is EndReason.STOLEN else now
+        return rules.ended(rental, track, rules.Ending(reason, at), now)
+
+    _advance(rental_id, RentalTrigger.END, decide)
+
+
+def _end_after_pause(rental_id: int, network: Network) -> None:
+    rental, _ = _load(rental_id)
+    if rental.pause is None:
+        return
+    if not rental.pause.automatic:
+        end_internally(rental_id, EndReason.PAUSED_TOO_LONG)
+        return
+    rider = identity.find_by_id(rental.rider_id)
+    fine = network.left_unlocked_fine if rider.left_unlocked else 0
+
+    def decide(rental: Rental, track: Track) -> Rental:
+        ending = rules.Ending(EndReason.LEFT_UNLOCKED, track.moved_at, fine, warned=not fine)
+        return rules.ended(rental, track, ending, clock.now())
+
+    _advance(rental_id, RentalTrigger.END, decide, also=lambda tx, _: identity.count_left_unlocked(tx, rider))
+
+
+# ── The workflow ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def launch(rental: Rental) -> None:
+    """Start the workflow of a new rental; once, however often it is asked for."""
+    gateway.start_workflow(rental.id)
+
+
+def wake(rental: Rental) -> None:
+    """Tell the workflow that its rental has changed. Not needed by one that is not waiting: it looks before it waits."""
+    item = store.load(WaitItem.key(rental.id))
+    if item is not None and item.version < rental.version:
+        gateway.wake_workflow(item.token)
+
+
+def wait_for_change(rental_id: int, version: int, token: str) -> bool:
+    """Leave a task token to be woken by; answers ``False`` when the rental is not at ``version`` any more."""
+    key = WaitItem.key(rental_id)
+    expires_at = int((clock.now() + _WAITS_KEPT).timestamp())
+    item = WaitItem(key.pk, key.sk, kind=WaitItem.KIND, token=token, version=version, expires_at=expires_at)
+    try:
+        with store.Transaction() as tx:
+            tx.put(item)
+            tx.require(RentalItem.key(rental_id), RentalItem.version == version, otherwise=_Changed)
+    except _Changed:
+        return False
+    return True
+
+
+def park(rental_id: int, error: str) -> None:
+    """Keep the name of the error for which a rental's workflow gave up, beside the rental."""
+    key = ParkedItem.key(rental_id)
+    with store.Transaction() as tx:
+        tx.put(ParkedItem(key.pk, key.sk, kind=ParkedItem.KIND, error=error, at=clock.now()))
+
+
+def get(rental_id: int) -> Rental:
+    """A rental by our own id, for work that nobody outside asked for.
+
+    Raises:
+        RentalNotFound: there is none.
+    """
+    rental, _ = _load(rental_id)
+    return rental
+
+
+def attach_receipt(rental_id: int, document: str) -> None:
+    """Remember where the rental's receipt is kept."""
+    store.change(RentalItem.key(rental_id), [RentalItem.receipt.set(document)], condition=RentalItem.pk.exists())
+
+
+def announce(rental_id: int) -> None:
+    """Tell other systems that a rental is over, on the event bus. Receivers deduplicate by the event's id."""
+    rental, _ = _load(rental_id)
+    gateway.publish(rental)
+
+
+# ── Plumbing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Decision = Callable[[Rental, Track], Rental]
+FurtherWrites = Callable[[store.Transaction, Rental], None]
+
+
+def _decide(
+    rental_id: int,
+    decide: Decision,
+    *,
+    when: Callable[[Rental], bool] = lambda _: True,
+    also: FurtherWrites | None = None,
+) -> Rental:
+    """Read a rental, decide, write on condition that nobody changed it; again from the start where somebody did.
+
+    Args:
+        rental_id: the rental.
+        decide: the rental after the decision, or a refusal.
+        when: nothing is written where this does not hold.
+        also: further writes of the same transaction, given the rental as it was.
+    """
+    for _ in range(_ATTEMPTS):
+        rental, track = _load(rental_id)
+        if not when(rental):
+            return rental
+        after = decide(rental, track)
+        try:
+            with store.Transaction() as tx:
+                tx.put(RentalItem.of(after), condition=RentalItem.version == rental.version, otherwise=_Changed)
+                if rental.is_open and not after.is_open:
+                    mark = OpenRentalItem.key(rental.rider_id)
+                    tx.delete(mark, condition=OpenRentalItem.rental_id == rental.id, otherwise=_Changed)
+                if also is not None:
+                    also(tx, rental)
+        except _Changed:
+            store.forget()
+        else:
+            return after
+    raise store.Contention
+
+
+def _advance(rental_id: int, trigger: RentalTrigger, decide: Decision, *, also: FurtherWrites | None = None) -> None:
+    """:func:`_decide` where the trigger is possible; news that come late or twice change nothing."""
+    _decide(rental_id, decide, when=lambda rental: RENTAL_STATES.allows(rental.state, trigger), also=also)
+
+
+def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> None:
+    _advance(
+        rental_id,
+        RentalTrigger.CANCEL,
+        lambda rental, _: rules.cancelled(rental, reason, clock.now()),
+        also=lambda tx, rental: fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), VehicleTrigger.WITHDRAW, withdrawn),
+    )
+
+
+def _complete(rental_id: int, trigger: VehicleTrigger, withdrawn: Unavailability | None) -> None:
+    def give_back(tx: store.Transaction, rental: Rental) -> None:
+        stolen = rental.end_reason is EndReason.STOLEN and trigger is VehicleTrigger.WITHDRAW
+        outcome = VehicleTrigger.LOSE if stolen else trigger
+        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), outcome, withdrawn)
+
+    _advance(rental_id, RentalTrigger.COMPLETE, lambda rental, _: rules.completed(rental, clock.now()), also=give_back)
+
+
+def _load(rental_id: int) -> tuple[Rental, Track]:
+    rental, track = store.load_all([RentalItem.key(rental_id), TrackItem.key(rental_id)])
+    if rental is None:
+        raise RentalNotFound
+    return rental.entity, track.entity if track else rules.first_track(rental.entity)
+
+
+def _owned(client: ApiClient, public_id: UUID, rental: Rental | None) -> Rental:
+    if rental is None or rental.public_id != public_id or rental.client_id != client.id:
+        raise RentalNotFound
+    return rental
+
+
+def _is_open(rental: Rental) -> bool:
+    return rental.is_open
