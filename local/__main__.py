@@ -1,0 +1,60 @@
+"""``python -m local serve``: the platform on one machine, until it is interrupted."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local.errors import PlatformError
+
+
+def main() -> int:
+    """Run the command that the arguments name; answers the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local", description="Kickstand on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="run the platform until it is interrupted")
+    serve.add_argument("--port", type=int, default=int(os.environ.get("PORT", "3000")))
+    serve.add_argument("--state", type=Path, default=Path(".local"), help="where everything is kept between two runs")
+    arguments = parser.parse_args()
+    return _serve(arguments.port, arguments.state)
+
+
+def _serve(port: int, state: Path) -> int:
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: interrupted.set())
+    state.mkdir(parents=True, exist_ok=True)
+    terminal = sys.stdout
+    with (state / "functions.log").open("a", buffering=1, encoding="utf-8") as functions_log:
+        sys.stdout = functions_log  # what functions write belongs into their log, not between the requests
+        handler = logging.StreamHandler(terminal)
+        handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
+        logger = logging.getLogger("local")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = False
+        try:
+            return _run(port, state, interrupted)
+        except PlatformError as error:
+            print(f"cannot start: {error}", file=sys.stderr)
+            return 1
+        finally:
+            sys.stdout = terminal
+
+
+def _run(port: int, state: Path, interrupted: threading.Event) -> int:
+    from local.server import Platform, Settings  # the logs of what is imported here go to the functions' log
+
+    platform = Platform(Settings(state=state.resolve(), port=port))
+    try:
+        interrupted.wait()
+    finally:
+        platform.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

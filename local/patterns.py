@@ -1,0 +1,87 @@
+"""Event patterns: the filters of event source mappings and the rules of an event bus."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from local.errors import PlatformError
+from local.types import Document, Json
+
+Matcher: TypeAlias = Callable[[Json], bool]
+
+_ABSENT = object()
+
+
+def compile_pattern(pattern: Document) -> Matcher:
+    """A predicate for events that match ``pattern``.
+
+    Raises:
+        PlatformError: for an operator that is not known here.
+    """
+    fields = {name: _field(condition) for name, condition in pattern.items() if name != "$or"}
+    alternatives = [compile_pattern(alternative) for alternative in pattern.get("$or", [])]
+
+    def matches(event: Json) -> bool:
+        if not isinstance(event, Mapping):
+            return False
+        if not all(field(event.get(name, _ABSENT)) for name, field in fields.items()):
+            return False
+        return not alternatives or any(alternative(event) for alternative in alternatives)
+
+    return matches
+
+
+def _field(condition: Json) -> Matcher:
+    if isinstance(condition, Mapping):
+        nested = compile_pattern(condition)
+        return lambda value: nested({} if value is _ABSENT else value)
+    if not isinstance(condition, list):
+        msg = f"an event pattern needs lists of values, not {condition!r}"
+        raise PlatformError(msg)
+    options = [_option(option) for option in condition]
+
+    def matches(value: Json) -> bool:
+        values = value if isinstance(value, list) else [value]
+        return any(option(item) for option in options for item in values)
+
+    return matches
+
+
+def _option(option: Json) -> Matcher:
+    if not isinstance(option, Mapping):
+        return lambda value: value is not _ABSENT and type(value) is type(option) and value == option
+    ((operator, argument),) = option.items()
+    match operator:
+        case "exists":
+            return lambda value: (value is not _ABSENT) == argument
+        case "prefix":
+            return lambda value: isinstance(value, str) and value.startswith(argument)
+        case "suffix":
+            return lambda value: isinstance(value, str) and value.endswith(argument)
+        case "equals-ignore-case":
+            return lambda value: isinstance(value, str) and value.lower() == argument.lower()
+        case "anything-but":
+            excluded = [_option(item) for item in (argument if isinstance(argument, list) else [argument])]
+            return lambda value: value is not _ABSENT and not any(item(value) for item in excluded)
+        case "numeric":
+            return _numeric(argument)
+        case _:
+            msg = f"the event pattern operator {operator} is not supported"
+            raise PlatformError(msg)
+
+
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "=": lambda value, bound: value == bound,
+    "<": lambda value, bound: value < bound,
+    "<=": lambda value, bound: value <= bound,
+    ">": lambda value, bound: value > bound,
+    ">=": lambda value, bound: value >= bound,
+}
+
+
+def _numeric(argument: list[Json]) -> Matcher:
+    bounds = list(zip(argument[::2], argument[1::2], strict=True))
+
+    def matches(value: Json) -> bool:
+        return isinstance(value, int | float) and all(_COMPARISONS[sign](value, bound) for sign, bound in bounds)
+
+    return matches

@@ -1,0 +1,257 @@
+"""The platform as a whole: what starts in which order, and how it ends."""
+
+import importlib
+import importlib.util
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from local.api import Gateway
+from local.aws import AwsEndpoint, Services
+from local.bus import Bus, Delivery
+from local.clock import Clock
+from local.control import Control
+from local.docs import Docs
+from local.engine import Dynamo, Engine, create_tables, find_binary
+from local.errors import PlatformError
+from local.functions import Functions
+from local.objects import Objects
+from local.outbox import Outbox
+from local.queues import QueueReader, Queues
+from local.schedules import Schedules
+from local.stacks import REGION
+from local.state import State
+from local.streams import StreamReader
+from local.template import Template, load
+from local.types import Json
+from local.vehicles import Vehicles
+from local.workflows import Workflows
+from local.wsgi import Request, Response, Server, application, json_response
+
+_log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
+_API_THREADS = 32
+_AWS_THREADS = 32
+_QUIET_SECONDS = 0.02
+_SECRET = "local"  # noqa: S105 - the credentials of this machine's own endpoint
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the platform finds things; ports of 0 are chosen."""
+
+    state: Path
+    port: int = 3000
+    aws_port: int = 0
+    engine_port: int = 0
+    template: Path = ROOT / "template.yaml"
+    roots: tuple[Path, ...] = (ROOT / "functions", ROOT / "layers" / "core" / "python")
+    documents: Path = ROOT / "functions"
+    seed: bool = True
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class Tables:
+    """The template, its functions' environment and its tables on the DynamoDB engine."""
+
+    def __init__(self, settings: Settings, endpoint: str) -> None:
+        """Start the engine; ``endpoint`` is where AWS clients go for everything else, and for tables where none runs."""
+        settings.state.mkdir(parents=True, exist_ok=True)
+        self.template = load(settings.template, endpoint, settings.parameters)
+        binary = find_binary()
+        self._engine = Engine(binary, settings.engine_port or free_port(), settings.state) if binary else None
+        if self._engine is None:
+            _log.warning("no DynamoDB engine runs on this machine: moto takes its place, slower and without persistence")
+        self.endpoint = self._engine.endpoint if self._engine else endpoint
+        self.dynamo = Dynamo(self.endpoint)
+        self._environment = dict(os.environ)
+        os.environ.update(
+            {
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": _SECRET,
+                "AWS_DEFAULT_REGION": REGION,
+                "AWS_REGION": REGION,
+                "AWS_EC2_METADATA_DISABLED": "true",
+                "AWS_ENDPOINT_URL": endpoint,
+                "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint,
+                **self.template.environment,
+            }
+        )
+        os.environ.pop("AWS_SESSION_TOKEN", None)
+        os.environ.pop("AWS_PROFILE", None)
+
+    def create(self) -> None:
+        """Create the tables that do not exist yet."""
+        create_tables(self.dynamo, self.template.tables.values())
+
+    def stop(self) -> None:
+        """End the engine and put the environment back."""
+        if self._engine:
+            self._engine.stop()
+        os.environ.clear()
+        os.environ.update(self._environment)
+
+
+class Platform:
+    """The running platform. Starting it changes this process's environment variables; one runs per process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start everything; returns when requests can be answered.
+
+        Raises:
+            PlatformError: when it cannot start.
+        """
+        self._settings = settings
+        self._ready = False
+        self._cleanup = ExitStack()
+        self._started = time.perf_counter()
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    @property
+    def url(self) -> str:
+        """Where the APIs are."""
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def settle(self, timeout: float = 30) -> None:
+        """Wait until nothing happens any more: streams read, queues empty, workflows waiting.
+
+        Raises:
+            TimeoutError: when that does not come within ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            marks = [(reader, reader.position()) for reader in self.stream_readers]
+            for reader in self.stream_readers:
+                reader.wake()
+            while time.monotonic() < deadline and not all(reader.idle(mark) for reader, mark in marks):
+                time.sleep(_QUIET_SECONDS / 4)
+            if self._quiet():
+                time.sleep(_QUIET_SECONDS)
+                if self._quiet() and all(reader.idle(mark) for reader, mark in marks):
+                    return
+        busy = [name for name, idle in self._idle_parts() if not idle()]
+        raise TimeoutError(f"the platform is still busy after {timeout} s: {', '.join(busy) or 'streams'}")
+
+    def stop(self) -> None:
+        """End everything, in the reverse order of the start."""
+        self._ready = False
+        self._cleanup.close()
+
+    def _start(self) -> None:
+        settings = self._settings
+        settings.state.mkdir(parents=True, exist_ok=True)
+        aws_port = settings.aws_port or free_port()
+        endpoint = f"http://127.0.0.1:{aws_port}"
+        self._server = self._serve_http(application(self._answer), settings.port, _API_THREADS)
+        tables = Tables(settings, endpoint)
+        self._cleanup.callback(tables.stop)
+        self.template = tables.template
+        self.state = State(settings.state / "platform.db")
+        self._cleanup.callback(self.state.close)
+        self.clock = Clock(self.state)
+        self._cleanup.callback(self.clock.stop)
+        self.functions = Functions(self.template.functions, settings.roots)
+        self._cleanup.callback(self.functions.stop)
+        self.outbox = Outbox(self.state, self.clock)
+        self.queues = Queues(self.template.queues, self.state, self.clock)
+        self.workflows = Workflows(self.template.state_machines, self.state, self.clock, self.functions, endpoint)
+        self._cleanup.callback(self.workflows.stop)
+        delivery = Delivery(self.functions, self.queues, self.workflows)
+        bus = Bus(self.template.rules, self.template.buses, delivery, self.outbox, self.clock)
+        self.vehicles = Vehicles(self.template.topic_rules, self.queues, self.clock)
+        objects = Objects(self.template.buckets, settings.state / "objects", _SECRET)
+        services = Services(objects, self.queues, self.workflows, bus, self.vehicles, self.outbox)
+        self._serve_http(AwsEndpoint(services), aws_port, _AWS_THREADS)
+
+        tables.create()
+        self.dynamo = tables.dynamo
+        self._gateway = Gateway(self.template.apis, self.functions, self.clock)
+        demo = _demo_module() if settings.seed else None
+        self._control = Control(
+            clock=self.clock,
+            outbox=self.outbox,
+            vehicles=self.vehicles,
+            workflows=self.workflows,
+            docs=Docs(_documents(settings.documents)),
+            bases={api.base.strip("/") or api.name: api.base or "/" for api in self.template.apis},
+            demo=demo.describe if demo else dict,
+            ready=lambda: self._ready,
+        )
+        self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
+        if demo:
+            demo.seed()
+            if hasattr(demo, "locate"):
+                self.vehicles.locate = demo.locate
+        self.workflows.resume()
+        self._ready = True
+        seconds = time.perf_counter() - self._started
+        _log.info("ready after %.1f s: %s", seconds, self.url)
+
+    def _serve_http(self, serve: Callable[..., Json], port: int, threads: int) -> Server:
+        try:
+            server = Server(serve, port, threads)
+        except OSError as error:
+            raise PlatformError(f"port {port} cannot be used ({error.strerror}); set PORT to another one") from error
+        self._cleanup.callback(server.stop)
+        return server
+
+    def _start_readers(self, schedules: Schedules) -> None:
+        streams = [source for source in self.template.sources if source.source_arn not in self.template.queues]
+        queues = [source for source in self.template.sources if source.source_arn in self.template.queues]
+        self.stream_readers = [
+            StreamReader(source, self.dynamo, self.functions, self.queues, self.state) for source in streams
+        ]
+        self.queue_readers = [QueueReader(source, self.queues, self.functions) for source in queues]
+        for reader in (*self.stream_readers, *self.queue_readers):
+            reader.start()
+            self._cleanup.callback(reader.stop)
+        self.functions.after_invocation = self._wake_streams
+        schedules.start()
+        self._cleanup.callback(schedules.stop)
+
+    def _wake_streams(self) -> None:
+        for reader in self.stream_readers:
+            reader.wake()
+
+    def _idle_parts(self) -> list[tuple[str, Callable[[], bool]]]:
+        return [
+            ("functions", self.functions.idle),
+            ("vehicles", self.vehicles.idle),
+            ("clock", self.clock.idle),
+            ("workflows", self.workflows.idle),
+            *((reader.name, reader.idle) for reader in self.queue_readers),
+        ]
+
+    def _quiet(self) -> bool:
+        return all(idle() for _, idle in self._idle_parts())
+
+    def _answer(self, request: Request) -> Response:
+        if not self._ready:
+            return json_response(503, {"message": "starting"})
+        return self._control.serve(request) or self._gateway.serve(request)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _documents(folder: Path) -> dict[str, Path]:
+    return {path.parent.name: path for path in folder.glob("*/openapi.json")}
+
+
+def _demo_module() -> ModuleType | None:
+    """The module that fills an empty city and describes it."""
+    return importlib.import_module("local.demo") if importlib.util.find_spec("local.demo") else None

@@ -1,0 +1,400 @@
+"""State machines: moto's interpreter of Amazon States Language on the platform's functions and virtual time.
+
+What has been started is kept in a journal. After a restart, executions that had not ended begin again under their name
+and with their input; a workflow computes its deadlines from stored facts, so that this repeats nothing.
+"""
+
+import functools
+import json
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
+from types import SimpleNamespace
+
+import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
+import moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils as moto_lambda
+import moto.stepfunctions.parser.asl.component.state.state as moto_state
+import moto.stepfunctions.parser.backend.execution as moto_execution
+import moto.stepfunctions.parser.models as moto_models
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
+    StateTaskServiceCallback,
+)
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.callback.callback import (
+    CallbackEndpoint,
+    CallbackNotifyConsumerError,
+    CallbackOutcome,
+    CallbackOutcomeFailure,
+    CallbackOutcomeSuccess,
+    HeartbeatEndpoint,
+)
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
+from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+from moto.stepfunctions.parser.utils import TMP_THREADS
+
+from local.clock import Clock
+from local.errors import PlatformError
+from local.functions import Functions
+from local.stacks import ACCOUNT, REGION
+from local.state import State
+from local.template import StateMachine
+from local.types import Json
+
+_log = logging.getLogger(__name__)
+_HISTORIES = 200
+_STOP_CHECK_SECONDS = 30.0
+
+
+class WorkflowError(Exception):
+    """A request about executions that Step Functions refuses; ``code`` is its name of the error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Workflows:
+    """The state machines of the template, by ARN, and their executions."""
+
+    def __init__(
+        self, machines: Mapping[str, StateMachine], state: State, clock: Clock, functions: Functions, endpoint: str
+    ) -> None:
+        """Read every definition; tasks that call AWS services reach them at ``endpoint``.
+
+        Raises:
+            PlatformError: for a definition that the interpreter cannot read.
+        """
+        self.machines = machines
+        self.clock = clock
+        self.functions = functions
+        self._state = state
+        self._lock = threading.Lock()
+        self._running: dict[str, Execution] = {}
+        self._waiting: dict[str, int] = {}
+        self._ended: deque[Execution] = deque(maxlen=_HISTORIES)
+        os.environ["MOTO_PORT"] = endpoint.rsplit(":", 1)[-1]
+        _install(self)
+        self._backend = moto_models.StepFunctionsParserBackend(REGION, ACCOUNT)
+        for machine in machines.values():
+            try:
+                _parse(machine.definition)
+            except ASLParserException as error:
+                raise PlatformError(f"the definition of {machine.name} cannot be read: {error!r}") from error
+            self._backend.create_state_machine(machine.name, machine.definition, machine.role_arn)
+
+    def resume(self) -> None:
+        """Begin the executions again that had not ended when the platform did."""
+        for row in self._state.rows("SELECT * FROM executions WHERE status = 'RUNNING' ORDER BY started_at"):
+            if row["machine"] in self.machines:
+                self._begin(row["machine"], row["name"], row["input"])
+
+    def start(self, machine_arn: str, name: str, document: str) -> tuple[str, float]:
+        """Start an execution; answers its ARN and when it started, in seconds since the epoch.
+
+        A name that runs with the same input answers the running execution.
+
+        Raises:
+            WorkflowError: when the machine does not exist, the input is no JSON, or the name was used before.
+        """
+        machine = self.machines.get(machine_arn)
+        if machine is None:
+            raise WorkflowError("StateMachineDoesNotExist", f"State Machine Does Not Exist: '{machine_arn}'")
+        try:
+            json.loads(document)
+        except ValueError as error:
+            raise WorkflowError("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'") from error
+        arn = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine.name}:{name}"
+        now = self.clock.now().timestamp()
+        created = self._state.run(
+            "INSERT INTO executions (arn, machine, name, input, status, started_at) VALUES (?, ?, ?, ?, 'RUNNING', ?) "
+            "ON CONFLICT DO NOTHING",
+            (arn, machine_arn, name, document, now),
+        )
+        if not created:
+            known = self.describe(arn)
+            if known["status"] == "RUNNING" and known["input"] == document:
+                return arn, known["startDate"]
+            raise WorkflowError("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
+        self._begin(machine_arn, name, document)
+        return arn, now
+
+    def stop_execution(self, arn: str, error: str | None, cause: str | None) -> None:
+        """End a running execution.
+
+        Raises:
+            WorkflowError: when it does not exist.
+        """
+        self.describe(arn)
+        with self._lock:
+            execution = self._running.get(arn)
+        if execution:
+            execution.stop(stop_date=self.clock.now(), error=error, cause=cause)
+
+    def complete_task(
+        self, token: str, *, output: str | None, error: str | None = None, cause: str | None = None
+    ) -> None:
+        """Hand an outcome to the task that waits for ``token``: ``output`` for success, otherwise a failure.
+
+        Raises:
+            WorkflowError: when no task waits for it.
+        """
+        outcome: CallbackOutcome
+        if output is None:
+            outcome = CallbackOutcomeFailure(token, error, cause)
+        else:
+            outcome = CallbackOutcomeSuccess(token, output)
+        if not self._notify(lambda environment: environment.callback_pool_manager.notify(token, outcome)):
+            raise WorkflowError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+
+    def heartbeat(self, token: str) -> None:
+        """Tell that a task is still being worked on.
+
+        Raises:
+            WorkflowError: when no task waits for it.
+        """
+        if not self._notify(lambda environment: environment.callback_pool_manager.heartbeat(token)):
+            raise WorkflowError("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+
+    def describe(self, arn: str) -> dict[str, Json]:
+        """An execution as ``DescribeExecution`` answers it; times in seconds since the epoch.
+
+        Raises:
+            WorkflowError: when it does not exist.
+        """
+        rows = self._state.rows("SELECT * FROM executions WHERE arn = ?", (arn,))
+        if not rows:
+            raise WorkflowError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        row = rows[0]
+        known = {
+            "executionArn": arn,
+            "stateMachineArn": row["machine"],
+            "name": row["name"],
+            "status": row["status"],
+            "startDate": row["started_at"],
+            "stopDate": row["stopped_at"],
+            "input": row["input"],
+            "output": row["output"],
+            "error": row["error"],
+            "cause": row["cause"],
+        }
+        return {key: value for key, value in known.items() if value is not None}
+
+    def executions(self, machine_arn: str, status: str | None = None) -> list[dict[str, Json]]:
+        """The executions of a machine, newest first, optionally those with one status."""
+        rows = self._state.rows(
+            "SELECT arn FROM executions WHERE machine = ? AND status = coalesce(?, status) ORDER BY started_at DESC",
+            (machine_arn, status),
+        )
+        return [self.describe(row["arn"]) for row in rows]
+
+    def history(self, arn: str) -> list[Json]:
+        """The events of an execution that runs or ended lately in this process."""
+        with self._lock:
+            execution = self._running.get(arn) or next((old for old in self._ended if old.exec_arn == arn), None)
+        return list(execution.to_history_output()["events"]) if execution else []
+
+    def idle(self) -> bool:
+        """Whether every running execution waits for a time, a token or a retry."""
+        with self._lock:
+            return all(self._waiting.get(arn) for arn in self._running)
+
+    def stop(self) -> None:
+        """Abandon the running executions; the journal still holds them as running."""
+        with self._lock:
+            abandoned, self._running = self._running, {}
+        for execution in abandoned.values():
+            worker = execution.exec_worker
+            if worker and worker.env:
+                worker.env.set_stop(stop_date=self.clock.now(), cause=None, error=None)
+                for endpoint in worker.env.callback_pool_manager._pool.values():  # noqa: SLF001
+                    endpoint.interrupt_all()
+
+    def _begin(self, machine_arn: str, name: str, document: str) -> None:
+        TMP_THREADS.clear()  # moto keeps every thread it ever started
+        machine = self._backend.describe_state_machine(machine_arn)
+        execution = Execution(
+            name=name,
+            sm_type=machine.sm_type,
+            role_arn=machine.roleArn,
+            exec_arn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine.name}:{name}",
+            account_id=ACCOUNT,
+            region_name=REGION,
+            state_machine=machine,
+            start_date=self.clock.now(),
+            cloud_watch_logging_session=None,
+            input_data=document,
+            trace_header=None,
+            activity_store={},
+        )
+        with self._lock:
+            self._running[execution.exec_arn] = execution
+        execution.start()
+
+    def _notify(self, deliver: Callable[[Environment], bool]) -> bool:
+        with self._lock:
+            running = list(self._running.values())
+        for execution in running:
+            worker = execution.exec_worker
+            if worker is None or worker.env is None:
+                continue
+            try:
+                if deliver(worker.env):
+                    return True
+            except CallbackNotifyConsumerError:
+                return False
+        return False
+
+    def _finish(self, execution: Execution) -> None:
+        """Write the end of an execution into the journal."""
+        with self._lock:
+            if self._running.get(execution.exec_arn) is not execution:
+                return  # abandoned when the platform stopped; the journal holds it as running
+            del self._running[execution.exec_arn]
+            self._ended.append(execution)
+        output = None if execution.output is None else json.dumps(execution.output)
+        if execution.error:
+            _log.error("%s: %s: %s", execution.name, execution.error, execution.cause)
+        self._state.run(
+            "UPDATE executions SET status = ?, stopped_at = ?, output = ?, error = ?, cause = ? WHERE arn = ?",
+            (
+                execution.status,
+                self.clock.now().timestamp(),
+                output,
+                execution.error,
+                execution.cause,
+                execution.exec_arn,
+            ),
+        )
+
+    @contextmanager
+    def _wait(self, environment: Environment) -> Iterator[None]:
+        """Count an execution as waiting."""
+        arn = environment.states.context_object.context_object_data["Execution"]["Id"]
+        self._count_waiting(arn, 1)
+        try:
+            yield
+        finally:
+            self._count_waiting(arn, -1)
+
+    def _count_waiting(self, arn: str, difference: int) -> None:
+        with self._lock:
+            left = self._waiting.get(arn, 0) + difference
+            if left:
+                self._waiting[arn] = left
+            else:
+                self._waiting.pop(arn, None)
+
+
+@functools.lru_cache(maxsize=64)
+def _parse(definition: str) -> tuple[Json, ...]:
+    """A definition as the interpreter's components, which keep no state between executions."""
+    return tuple(_moto_parse(definition))
+
+
+_moto_parse = AmazonStateLanguageParser.parse
+_moto_terminated = BaseExecutionWorkerCommunication.terminated
+_moto_retry = moto_retrier.RetrierDecl._eval_body  # noqa: SLF001 - the seams of the interpreter
+_moto_await_token = StateTaskServiceCallback._eval_wait_for_task_token  # noqa: SLF001
+
+
+def _install(workflows: Workflows) -> None:
+    """Put the platform's functions and time into the interpreter; the newest platform of a process has them."""
+    clock = workflows.clock
+
+    class VirtualDatetime(datetime):
+        """The moments that the context object tells."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return clock.now().astimezone(tz)
+
+    def sleep(seconds: float) -> None:
+        clock.wait(threading.Event(), seconds)
+
+    def invoke(parameters: Mapping[str, Json], region: str, state_credentials: Json) -> dict[str, Json]:  # noqa: ARG001
+        arn = _function_arn(parameters["FunctionName"])
+        if not workflows.functions.knows(arn):
+            payload = {"errorType": "Lambda.ResourceNotFoundException", "errorMessage": f"Function not found: {arn}"}
+            return {"StatusCode": 404, "FunctionError": "Unhandled", "Payload": payload}
+        invocation = workflows.functions.invoke(arn, json.loads(parameters["Payload"]))
+        if invocation.error:
+            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": dict(invocation.error)}
+        return {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.loads(invocation.payload)}
+
+    def wait_interval(_: WaitFunction, env: Environment, wait_seconds: float) -> None:
+        due = threading.Event()
+
+        def expire() -> None:
+            due.set()
+            env.program_state_event.set()
+
+        with workflows._wait(env):  # noqa: SLF001
+            timer = clock.after(wait_seconds, expire)
+            while env.is_running() and not due.is_set():
+                env.program_state_event.wait(_STOP_CHECK_SECONDS)
+                env.program_state_event.clear()
+            timer.cancel()
+
+    def wait_seconds(self: Timestamp, env: Environment) -> float:
+        self.string.eval(env=env)
+        text = env.stack.pop()
+        if not self._is_valid_timestamp_pattern(text):
+            raise FailureEventException(self._create_failure_event(env, text))
+        return (datetime.fromisoformat(text).astimezone(UTC) - clock.now()).total_seconds()
+
+    def await_outcome(self: CallbackEndpoint, timeout: float | None = None) -> CallbackOutcome | None:
+        if timeout is None:
+            self._notify_event.wait()
+        else:
+            clock.wait(self._notify_event, timeout)
+        return self.get_outcome()
+
+    def await_heartbeat(self: HeartbeatEndpoint) -> bool:
+        event = self._next_heartbeat_event
+        came = clock.wait(event, self._heartbeat_seconds)
+        event.clear()
+        return came
+
+    def terminated(self: BaseExecutionWorkerCommunication) -> None:
+        _moto_terminated(self)
+        workflows._finish(self.execution)  # noqa: SLF001
+
+    def retry(self: moto_retrier.RetrierDecl, env: Environment) -> None:
+        with workflows._wait(env):  # noqa: SLF001
+            _moto_retry(self, env)
+
+    def await_token(self: StateTaskServiceCallback, env: Environment, **given: Json) -> CallbackOutcome:
+        with workflows._wait(env):  # noqa: SLF001
+            return _moto_await_token(self, env=env, **given)
+
+    virtual = SimpleNamespace(datetime=VirtualDatetime, timezone=SimpleNamespace(utc=UTC))
+    for module in (moto_state, moto_execution):
+        _replace(module, "datetime", virtual)
+    _replace(AmazonStateLanguageParser, "parse", staticmethod(_parse))
+    _replace(moto_retrier, "time", SimpleNamespace(sleep=sleep))
+    _replace(moto_retrier.RetrierDecl, "_eval_body", retry)
+    _replace(moto_lambda, "_invoke_lambda_function", invoke)
+    _replace(WaitFunction, "_wait_interval", wait_interval)
+    _replace(Timestamp, "_get_wait_seconds", wait_seconds)
+    _replace(CallbackEndpoint, "wait", await_outcome)
+    _replace(HeartbeatEndpoint, "clear_and_wait", await_heartbeat)
+    _replace(StateTaskServiceCallback, "_eval_wait_for_task_token", await_token)
+    _replace(BaseExecutionWorkerCommunication, "terminated", terminated)
+
+
+def _replace(owner: object, name: str, value: object) -> None:
+    setattr(owner, name, value)
+
+
+def _function_arn(name: str) -> str:
+    """A function's ARN from its name, its ARN or the ARN of a version."""
+    parts = name.split(":")
+    short = name if len(parts) == 1 else parts[6]
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{short}"
