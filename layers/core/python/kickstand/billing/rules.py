@@ -50,9 +50,10 @@ def receipt(charge: Charge, rental: Rental, ended_at: datetime, network: Network
     It names the vehicle and not the rider, and places to about a hundred metres: enough to recognise a ride by.
     """
     zone = ZoneInfo(network.timezone)
+    issued_at = charge.recorded_at.astimezone(zone)
     return Receipt(
-        number=receipt_number(charge),
-        issued_at=charge.recorded_at.astimezone(zone),
+        number=receipt_number(charge.id, issued_at.year),
+        issued_at=issued_at,
         issuer=network.issuer,
         network=network.name,
         vehicle_code=rental.vehicle_code,
@@ -66,18 +67,18 @@ def receipt(charge: Charge, rental: Rental, ended_at: datetime, network: Network
         net=charge.fare.net,
         vat=charge.fare.vat,
         total=charge.fare.total,
-        notes=tuple(_NOTES[each.kind] for each in charge.fare.lines if each.kind in _NOTES),
+        notes=_notes(charge.fare),
     )
 
 
-def receipt_number(charge: Charge) -> str:
-    """The number of a charge's receipt, such as ``2025-01JB-4VX0-Q2K``: the year, then the charge's id."""
-    digits, rest = "", charge.id
+def receipt_number(charge_id: int, year: int) -> str:
+    """The number of a charge's receipt, such as ``2025-01JB-4VX0-Q2K``: the year of issue, then the charge's id."""
+    digits, rest = "", charge_id
     while rest:
         rest, digit = divmod(rest, len(_DIGITS))
         digits = _DIGITS[digit] + digits
     digits = digits.rjust(11, "0")
-    return f"{charge.recorded_at.year}-{digits[:4]}-{digits[4:8]}-{digits[8:]}"
+    return f"{year}-{digits[:4]}-{digits[4:8]}-{digits[8:]}"
 
 
 def vat_sums(fare: Fare) -> tuple[VatSum, ...]:
@@ -98,6 +99,11 @@ def vat_sums(fare: Fare) -> tuple[VatSum, ...]:
 def document_key(charge: Charge) -> str:
     """Where the receipt's document is kept."""
     return f"receipts/{charge.network_id}/{charge.recorded_at:%Y/%m}/{charge.rental_public_id}.pdf"
+
+
+def _notes(fare: Fare) -> tuple[str, ...]:
+    notes = [_NOTES[line.kind] for line in fare.lines if line.kind in _NOTES]
+    return tuple(notes) if fare.total else (*notes, "There is nothing to pay.")
 
 
 def _line(line: FareLine) -> ReceiptLine:
