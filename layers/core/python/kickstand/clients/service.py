@@ -121,6 +121,6 @@ def _client(client_id: int) -> ApiClient:
 
 
 def _replace_tokens(client: ApiClient, replaced: tuple[tokens.Token, ...]) -> None:
-    unchanged = ClientItem.tokens == client.tokens
-    if not store.change(ClientItem.key_of(client), [ClientItem.tokens.set(replaced)], condition=unchanged):
+    unchanged = ClientItem.tokens == list(client.tokens)
+    if not store.change(ClientItem.key_of(client), [ClientItem.tokens.set(list(replaced))], condition=unchanged):
         raise store.Contention

@@ -277,7 +277,7 @@ def give_back(
         VehicleItem.revision.add(1),
     ]
     if reason is not None:
-        actions.append(VehicleItem.unavailabilities.set(vehicle.unavailabilities | {reason}))
+        actions.append(VehicleItem.unavailabilities.set([*vehicle.unavailabilities, reason]))
     tx.update(VehicleItem.key(vehicle.id), actions, condition=mine, otherwise=TransitionRefused)
 
 
@@ -373,7 +373,7 @@ def clear(vehicle_id: int, reason: Unavailability) -> bool:
     if item is None or reason not in item.unavailabilities or item.state is not VehicleState.UNAVAILABLE:
         return False
     left = item.unavailabilities - {reason}
-    actions: list[store.Action] = [VehicleItem.unavailabilities.set(left), VehicleItem.revision.add(1)]
+    actions: list[store.Action] = [VehicleItem.unavailabilities.set(list(left)), VehicleItem.revision.add(1)]
     if not left:
         actions.append(VehicleItem.state.set(VEHICLE_STATES.next(item.state, VehicleTrigger.RESTORE)))
     return store.change(key, actions, condition=VehicleItem.revision == item.revision)

@@ -54,7 +54,8 @@ class Value(Attribute[T], Generic[T]):
 
     def serialize(self, value: Any) -> Any:  # noqa: ANN401 - pynamodb's signature
         """The DynamoDB form of ``value``, without its type tag."""
-        return _to_dynamodb(self._adapter.dump_python(value, mode="json"))[self.attr_type]
+        # In expressions pynamodb wants a list for any sequence, whatever its type.
+        return _to_dynamodb(self._adapter.dump_python(value, mode="json", warnings=False))[self.attr_type]
 
     def deserialize(self, value: Any) -> T:  # noqa: ANN401 - pynamodb's signature
         """The validated Python value."""

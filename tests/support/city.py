@@ -1,0 +1,99 @@
+"""A small city for tests: a partner with a product and riders, a network, and vehicles that stand in it."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from kickstand.clients import service as clients
+from kickstand.clients.model import ApiClient, Product
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Issuer, Network, RentTimings, Vehicle
+from kickstand.geo.model import EndRefusal, Parking, Verdict
+from kickstand.identity import service as identity
+from kickstand.identity.model import Rider
+from kickstand.identity.service import Profile
+from kickstand.kernel import clock, ids, store
+from kickstand.kernel.place import Position
+from kickstand.pricing.model import Tariff
+
+OSLO = Position(longitude=10.7522, latitude=59.9139)
+ALLOWED = Verdict(geofence_version=1, ride_start_allowed=True)
+NO_PARKING = Verdict(geofence_version=1, ride_start_allowed=True, end_refusal=EndRefusal.NO_PARKING)
+ISSUER = Issuer(name="Oslo Rides AS", address=("Storgata 1", "0155 Oslo"), vat_number="NO123456789MVA", email="o@r.example")
+TIMINGS = RentTimings(
+    too_long_notice_s=3600,
+    too_long_repeat_s=1800,
+    stolen_after_s=48 * 3600,
+    auto_pause_after_s=1200,
+    max_pause_s=1800,
+    max_rental_s=6 * 3600,
+    command_timeout_s=15,
+    start_timeout_s=90,
+)
+
+
+@dataclass
+class City:
+    """What a test talks about; made through the use cases, in whatever store is there."""
+
+    network_id: int = 1
+    parking: Parking = Parking.FREE_FLOATING
+    timings: RentTimings = TIMINGS
+    client: ApiClient = field(init=False)
+    token: str = field(init=False)
+    product: Product = field(init=False)
+    _codes: int = 0
+
+    def __post_init__(self) -> None:
+        store.begin()
+        fleet.put_network(
+            Network(
+                id=self.network_id,
+                name="Oslo",
+                currency="NOK",
+                timezone="Europe/Oslo",
+                vat_percent=25,
+                parking=self.parking,
+                timings=self.timings,
+                left_unlocked_fine=29000,
+                issuer=ISSUER,
+            )
+        )
+        self.client, self.token = self.partner("Travelizer")
+        self.product = clients.register_product(self.client, "Travelizer")
+
+    def partner(self, name: str, network_ids: tuple[int, ...] | None = None) -> tuple[ApiClient, str]:
+        """A partner and its token."""
+        client = clients.register_client(name, f"{name.lower()}@partner.example", network_ids or (self.network_id,))
+        token = clients.issue_token(client.id)
+        store.begin()
+        return clients.authenticate(token), token
+
+    def rider(self, external_id: str | None = None) -> Rider:
+        """A rider of the first product."""
+        return identity.register(self.client, self.product.public_id, "agatha@mail.example", Profile(), external_id)
+
+    def vehicle(self, position: Position = OSLO, verdict: Verdict = ALLOWED, code: str | None = None) -> Vehicle:
+        """An available scooter."""
+        self._codes += 1
+        standing = fleet.Standing(position, "8809993867fffff", verdict)
+        vehicle = fleet.new_vehicle(code or f"T{self._codes:03d}", self.tariff(), standing, 80)
+        fleet.add_vehicle(vehicle, standing.cell)
+        return vehicle
+
+    def tariff(self) -> Tariff:
+        """10 NOK to start and 2.50 a minute, VAT of 25 % on top."""
+        return Tariff(
+            id=ids.new_id(),
+            network_id=self.network_id,
+            model_id=1,
+            version=1,
+            published_at=clock.now(),
+            currency="NOK",
+            start_price=1000,
+            price_per_minute=250,
+            vat_percent=25,
+        )
+
+
+NOBODY = UUID("9b39971c-8e51-4b32-aa07-dd2fee64c2b0")
+"""An id that nothing has."""
