@@ -1,6 +1,6 @@
-"""Consumers of table streams and queues: a function of one change or one message becomes a Lambda handler of batches.
+"""Consumers of table streams and queues: a function of changes or of a message becomes a Lambda handler of batches.
 
-Both report which part of a batch failed, so that only that part comes again. What fails for good ends in the failure
+All report which part of a batch failed, so that only that part comes again. What fails for good ends in the failure
 queue of its source. Delivery is at least once and, between items, in any order: consumers are idempotent.
 """
 
@@ -60,15 +60,52 @@ def stream_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[Change[Enti
                 try:
                     follow(_change(item, images))
                 except Exception as error:  # noqa: BLE001 - whatever it is, the stream brings the record again
-                    sequence = images["SequenceNumber"]
-                    _log_failure(follow, error, sequence=sequence, key=images["Keys"]["pk"]["S"])
-                    failures.append(sequence)
+                    failures.append(_failed(follow, error, images))
                     break
             return _answer(follow, batch, failures, started)
 
         return handler
 
     return declare
+
+
+def stream_batch_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[list[Change[Entity]]], None]], Handler]:
+    """Make a function that follows a whole batch of changes the handler of a table's stream.
+
+    For projections that write less when they see many changes together. A record that cannot be read ends the batch:
+    what came before it is followed, it and everything after it come again. When the function fails, all come again.
+    """
+
+    def declare(follow: Callable[[list[Change[Entity]]], None]) -> Handler:
+        @wraps(follow)
+        def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
+            started = time.perf_counter()
+            failures: list[str] = []
+            changes: list[Change[Entity]] = []
+            images = [each for record in batch["Records"] if _is_of(item, each := record["dynamodb"])]
+            for each in images:
+                try:
+                    changes.append(_change(item, each))
+                except Exception as error:  # noqa: BLE001 - whatever it is, the stream brings the record again
+                    failures.append(_failed(follow, error, each))
+                    break
+            if changes:
+                store.begin()
+                try:
+                    follow(changes)
+                except Exception as error:  # noqa: BLE001 - likewise
+                    failures = [_failed(follow, error, images[0])]
+            return _answer(follow, batch, failures, started)
+
+        return handler
+
+    return declare
+
+
+def _failed(consumer: Callable[..., None], error: Exception, images: Mapping[str, Any]) -> str:
+    sequence = str(images["SequenceNumber"])
+    _log_failure(consumer, error, sequence=sequence, key=images["Keys"]["pk"]["S"])
+    return sequence
 
 
 def queue_consumer(message: type[Message]) -> Callable[[Callable[[Message], None]], Handler]:
