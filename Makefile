@@ -60,7 +60,7 @@ templates: .venv/.ready .venv-sam/.ready ## sam validate --lint, cfn-lint with t
 	@for template in template.yaml $(SURFACES); do \
 	  $(SAM) validate --lint --template $$template > .venv-sam/validate.log 2>&1 || { cat .venv-sam/validate.log; exit 1; }; \
 	done
-	@$(PY) -m tools.lint_templates template.yaml $(SURFACES)
+	@.venv/bin/cfn-lint --append-rules tools/cfn_rules --template template.yaml $(SURFACES)
 
 drift: .venv/.ready ## Generated files equal what is generated now
 	@$(PY) -m tools.drift

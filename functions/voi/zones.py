@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 from voi._schemas import Wire
 from voi._surface import EMPTY_ZONE_ID, Invalid, voi
+from voi._zone_ids import network_of, visible_network
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
@@ -19,7 +20,6 @@ from kickstand.kernel.cache import Recent
 
 _AREAS_MAX_AGE_S: Final = 6 * 3600
 _ZONES_KEPT: Final = 8
-_LONGEST_ID: Final = 16
 
 
 class AreaDescription(Wire):
@@ -74,29 +74,6 @@ class ZoneInfoResponse(Wire):
     """The partner's zones."""
 
     data: ZoneInfo
-
-
-def network_of(zone_id: str) -> int:
-    """The network that a zone id names; zones are networks, in this API's words.
-
-    Raises:
-        NetworkNotFound: no network is called so.
-    """
-    if not (zone_id.isascii() and zone_id.isdecimal() and len(zone_id) <= _LONGEST_ID):
-        raise NetworkNotFound
-    return int(zone_id)
-
-
-def visible_network(caller: ApiClient, zone_id: str) -> int:
-    """The network that a zone id names, if it exists for the caller.
-
-    Raises:
-        NetworkNotFound: it does not.
-    """
-    network_id = network_of(zone_id)
-    if not caller.may_see(network_id):
-        raise NetworkNotFound
-    return network_id
 
 
 def _expect_geofence(zone_id: str) -> None:

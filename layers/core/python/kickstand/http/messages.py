@@ -3,7 +3,7 @@
 import gzip
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 _GZIP_FROM_BYTES: Final = 1024
@@ -64,7 +64,8 @@ class Request:
     def has(self, etag: str) -> bool:
         """Whether the client already holds the representation named ``etag`` (``If-None-Match``, weak comparison)."""
         presented = self.headers.get("if-none-match", "")
-        return presented.strip() == "*" or etag in {tag.strip().removeprefix("W/") for tag in presented.split(",")}
+        tags = {tag.strip().removeprefix("W/") for tag in presented.split(",")}
+        return "*" in tags or etag.removeprefix("W/") in tags
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,17 @@ class Representation:
     """A cacheable answer.
 
     Attributes:
-        body: JSON bytes; ``None`` when the client already has it (304).
-        etag: strong entity tag, with its quotes.
+        etag: entity tag, with its quotes.
         max_age: seconds for which clients may use it without asking.
-        packed: the gzip form of ``body`` where it is known already.
+        body: JSON bytes.
+        packed: their gzip form, where it is known already. A client that takes gzip needs nothing else; without both, it has
+            the representation already (304).
     """
 
     etag: str
     max_age: int
     body: bytes | None = None
     packed: bytes | None = None
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:
@@ -92,17 +93,18 @@ def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None)
 
 def cached_answer(request: Request, representation: Representation) -> Answer:
     """A 200 with entity tag, compressed where that pays, or a 304 without body."""
+    body, packed = representation.body, representation.packed
     headers = {
         "etag": representation.etag,
         "cache-control": f"private, max-age={representation.max_age}",
         "vary": "accept-encoding, x-auth-token",
-        **representation.headers,
     }
-    if representation.body is None or request.has(representation.etag):
+    if request.has(representation.etag) or (body is None and packed is None):
         return {"statusCode": 304, "headers": headers, "body": ""}
-    if len(representation.body) < _GZIP_FROM_BYTES or not request.accepts_gzip():
-        return json_answer(200, representation.body, headers)
-    packed = representation.packed or compress(representation.body)
+    if request.accepts_gzip() and packed is None and body is not None and len(body) >= _GZIP_FROM_BYTES:
+        packed = compress(body)
+    if packed is None or not request.accepts_gzip():
+        return json_answer(200, body or b"", headers)
     return {
         "statusCode": 200,
         "headers": headers | {"content-type": "application/json", "content-encoding": "gzip"},

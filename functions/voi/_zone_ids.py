@@ -1,0 +1,31 @@
+"""Zone ids: this API's word for networks."""
+
+from typing import Final
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet.model import NetworkNotFound
+
+_LONGEST: Final = 16
+
+
+def network_of(zone_id: str) -> int:
+    """The network that a zone id names.
+
+    Raises:
+        NetworkNotFound: no network can be called so.
+    """
+    if not (zone_id.isascii() and zone_id.isdecimal() and len(zone_id) <= _LONGEST):
+        raise NetworkNotFound
+    return int(zone_id)
+
+
+def visible_network(caller: ApiClient, zone_id: str) -> int:
+    """The network that a zone id names.
+
+    Raises:
+        NetworkNotFound: it does not exist for the caller.
+    """
+    network_id = network_of(zone_id)
+    if not caller.may_see(network_id):
+        raise NetworkNotFound
+    return network_id
