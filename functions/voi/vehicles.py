@@ -12,7 +12,7 @@ from voi._zone_ids import network_of, visible_network
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
-from kickstand.fleet.listing import Entry, NotModified, Rendering
+from kickstand.fleet.listing import Entry, Rendering
 from kickstand.fleet.model import NetworkNotFound, Percent
 from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.http.messages import Representation, Request
@@ -98,12 +98,12 @@ def list_vehicles_by_zone(caller: ApiClient, query: ZoneQuery, request: Request)
     At most about a second old. Ask every few seconds, with the entity tag of the last answer and ``Accept-Encoding: gzip``.
     """
     network_id = visible_network(caller, query.zone_id)
-    found = listing.read(network_id, request.headers.get("if-none-match"))
-    if isinstance(found, NotModified):
-        return Representation(found.etag, _LISTING_MAX_AGE_S)
-    if request.accepts_gzip():
-        return Representation(found.etag, _LISTING_MAX_AGE_S, packed=_rendering.gzip(found))
-    return Representation(found.etag, _LISTING_MAX_AGE_S, body=_rendering.plain(found))
+    etag = listing.etag(network_id)
+    if request.has(etag):
+        return Representation(etag, _LISTING_MAX_AGE_S)
+    found = listing.read(network_id)
+    body = _rendering.body(found)
+    return Representation(found.etag, _LISTING_MAX_AGE_S, body=body.plain, packed=body.packed)
 
 
 @voi.operation("GET", "/v1/vehicles/code/{code}", tag="Vehicle", access="FleetRequests")
