@@ -155,8 +155,8 @@ class Gateway:
 
 
 def _body(body: bytes, content_type: str) -> tuple[str, bool]:
-    """The body as text where its type says that it is text, otherwise in base 64."""
-    if content_type.startswith(_TEXTUAL) or "+json" in content_type:
+    """The body as text where its type is missing or says that it is text, otherwise in base 64."""
+    if not content_type or content_type.startswith(_TEXTUAL) or "+json" in content_type:
         try:
             return body.decode(), False
         except UnicodeDecodeError:

@@ -166,7 +166,8 @@ class QueueApi:
                 sent = [{"Id": entry["Id"], **self._send(arn, entry)} for entry in request["Entries"]]
                 return {"Successful": sent, "Failed": []}
             case "ReceiveMessage":
-                return {"Messages": [_received(message) for message in self._receive(arn, request)]}
+                messages = [_received(message) for message in self._receive(arn, request)]
+                return {"Messages": messages} if messages else {}
             case "DeleteMessage":
                 self._queues.delete(arn, request["ReceiptHandle"])
             case "DeleteMessageBatch":

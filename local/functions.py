@@ -115,11 +115,12 @@ class Functions:
 
         def attempt() -> None:
             try:
-                for number in range(_ASYNC_ATTEMPTS):
+                for number in range(_ASYNC_ATTEMPTS - 1):
                     invocation = self.invoke(arn, event)
                     if not invocation.error or self._stopping.wait(_ASYNC_PAUSE_SECONDS * 2**number):
                         return
-                if invocation.function.dead_letter_arn:
+                invocation = self.invoke(arn, event)
+                if invocation.error and invocation.function.dead_letter_arn:
                     on_failure(invocation.function.dead_letter_arn, invocation)
             finally:
                 self._count(-1)

@@ -44,8 +44,7 @@ def _construct(loader: _Loader, suffix: str, node: yaml.Node) -> Json:
     elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
     else:
-        msg = f"!{suffix} has an unsupported form"
-        raise PlatformError(msg)
+        raise PlatformError(f"!{suffix} has an unsupported form")
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
@@ -67,11 +66,9 @@ def read_yaml(path: Path) -> dict[str, Json]:
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except (OSError, yaml.YAMLError) as error:
-        msg = f"{path}: {error}"
-        raise PlatformError(msg) from error
+        raise PlatformError(f"{path}: {error}") from error
     if not isinstance(document, dict):
-        msg = f"{path}: not a mapping"
-        raise PlatformError(msg)
+        raise PlatformError(f"{path}: not a mapping")
     return document
 
 
@@ -94,8 +91,7 @@ def resolve(value: Json, scope: Scope) -> Json:
         if key.startswith("Fn::"):
             function = _FUNCTIONS.get(key)
             if function is None:
-                msg = f"the intrinsic function {key} is not supported"
-                raise PlatformError(msg)
+                raise PlatformError(f"the intrinsic function {key} is not supported")
             return function(argument, scope)
     resolved = {key: resolve(item, scope) for key, item in value.items()}
     return {key: item for key, item in resolved.items() if item is not NO_VALUE}

@@ -72,12 +72,11 @@ class Objects:
         if not description.exists():
             return _error(404, "NoSuchKey", "The specified key does not exist.")
         described = json.loads(description.read_text())
-        headers = {"Content-Type": "binary/octet-stream"}
-        headers |= {name.title(): value for name, value in described["headers"].items()}
+        headers = {"content-type": "binary/octet-stream", **described["headers"]}
         headers |= {"ETag": f'"{described["etag"]}"', "Last-Modified": described["modified"]}
         for name, value in request.query.items():
             if name.startswith("response-"):
-                headers[name.removeprefix("response-").title()] = value
+                headers[name.removeprefix("response-")] = value
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(304, headers)
         body = content.read_bytes()

@@ -35,8 +35,7 @@ def _field(condition: Json) -> Matcher:
         nested = compile_pattern(condition)
         return lambda value: nested({} if value is _ABSENT else value)
     if not isinstance(condition, list):
-        msg = f"an event pattern needs lists of values, not {condition!r}"
-        raise PlatformError(msg)
+        raise PlatformError(f"an event pattern needs lists of values, not {condition!r}")
     options = [_option(option) for option in condition]
 
     def matches(value: Json) -> bool:
@@ -50,23 +49,30 @@ def _option(option: Json) -> Matcher:
     if not isinstance(option, Mapping):
         return lambda value: value is not _ABSENT and type(value) is type(option) and value == option
     ((operator, argument),) = option.items()
-    match operator:
-        case "exists":
-            return lambda value: (value is not _ABSENT) == argument
-        case "prefix":
-            return lambda value: isinstance(value, str) and value.startswith(argument)
-        case "suffix":
-            return lambda value: isinstance(value, str) and value.endswith(argument)
-        case "equals-ignore-case":
-            return lambda value: isinstance(value, str) and value.lower() == argument.lower()
-        case "anything-but":
-            excluded = [_option(item) for item in (argument if isinstance(argument, list) else [argument])]
-            return lambda value: value is not _ABSENT and not any(item(value) for item in excluded)
-        case "numeric":
-            return _numeric(argument)
-        case _:
-            msg = f"the event pattern operator {operator} is not supported"
-            raise PlatformError(msg)
+    if operator not in _OPERATORS:
+        raise PlatformError(f"the event pattern operator {operator} is not supported")
+    return _OPERATORS[operator](argument)
+
+
+def _exists(argument: Json) -> Matcher:
+    return lambda value: (value is not _ABSENT) == argument
+
+
+def _prefix(argument: Json) -> Matcher:
+    return lambda value: isinstance(value, str) and value.startswith(argument)
+
+
+def _suffix(argument: Json) -> Matcher:
+    return lambda value: isinstance(value, str) and value.endswith(argument)
+
+
+def _same_ignoring_case(argument: Json) -> Matcher:
+    return lambda value: isinstance(value, str) and value.lower() == argument.lower()
+
+
+def _anything_but(argument: Json) -> Matcher:
+    excluded = [_option(item) for item in (argument if isinstance(argument, list) else [argument])]
+    return lambda value: value is not _ABSENT and not any(item(value) for item in excluded)
 
 
 _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
@@ -85,3 +91,13 @@ def _numeric(argument: list[Json]) -> Matcher:
         return isinstance(value, int | float) and all(_COMPARISONS[sign](value, bound) for sign, bound in bounds)
 
     return matches
+
+
+_OPERATORS: Mapping[str, Callable[[Json], Matcher]] = {
+    "exists": _exists,
+    "prefix": _prefix,
+    "suffix": _suffix,
+    "equals-ignore-case": _same_ignoring_case,
+    "anything-but": _anything_but,
+    "numeric": _numeric,
+}

@@ -13,6 +13,7 @@ from local.clock import Clock, Timer
 from local.errors import PlatformError
 from local.stacks import ACCOUNT, REGION
 from local.template import Schedule
+from local.types import Json
 
 _EXPRESSION = re.compile(r"^(rate|cron|at)\((.+)\)$")
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -55,7 +56,7 @@ class Schedules:
             self._timers[schedule.name] = self._clock.at(moment, lambda: self._fire(schedule, moment))
 
     def _fire(self, schedule: Schedule, moment: datetime) -> None:
-        event = {
+        event: dict[str, Json] = {
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": "Scheduled Event",

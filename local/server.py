@@ -67,7 +67,9 @@ class Tables:
         binary = find_binary()
         self._engine = Engine(binary, settings.engine_port or free_port(), settings.state) if binary else None
         if self._engine is None:
-            _log.warning("no DynamoDB engine runs on this machine: moto takes its place, slower and without persistence")
+            _log.warning(
+                "no DynamoDB engine runs on this machine: moto takes its place, slower and without persistence"
+            )
         self.endpoint = self._engine.endpoint if self._engine else endpoint
         self.dynamo = Dynamo(self.endpoint)
         self._environment = dict(os.environ)

@@ -45,7 +45,9 @@ PASSIVE: Mapping[str, _Kind] = {
     "AWS::ApiGatewayV2::ApiMapping": _Kind("", "apigateway"),
     "AWS::ApiGatewayV2::DomainName": _Kind("DomainName", "apigateway"),
     "AWS::CloudWatch::Alarm": _Kind("AlarmName", "cloudwatch", "alarm:{name}"),
+    "AWS::CloudWatch::CompositeAlarm": _Kind("AlarmName", "cloudwatch", "alarm:{name}"),
     "AWS::CloudWatch::Dashboard": _Kind("DashboardName", "cloudwatch"),
+    "AWS::Events::Archive": _Kind("ArchiveName", "events", "archive/{name}"),
     "AWS::Events::EventBusPolicy": _Kind("", "events"),
     "AWS::IAM::ManagedPolicy": _Kind("ManagedPolicyName", "iam", "policy/{name}", reference="arn"),
     "AWS::IAM::Policy": _Kind("PolicyName", "iam"),
@@ -86,8 +88,7 @@ class Resource:
         try:
             properties = resolve(self.document.get("Properties", {}), self.stack)
         except PlatformError as error:
-            msg = f"{self}: {error}"
-            raise PlatformError(msg) from error
+            raise PlatformError(f"{self}: {error}") from error
         if self.type == "AWS::Serverless::Function":
             properties = _with_globals(self.stack.function_globals, properties)
         return dict(properties)
@@ -152,8 +153,7 @@ class Resource:
             "RegionalDomainName": f"{self.name}.s3.{REGION}.amazonaws.com",
         }
         if name not in known:
-            msg = f"{self} has no attribute {name} here"
-            raise PlatformError(msg)
+            raise PlatformError(f"{self} has no attribute {name} here")
         return known[name]
 
     @property
@@ -221,8 +221,7 @@ class Stack:
         try:
             return resolve(self._document["Outputs"][name]["Value"], self)
         except KeyError as error:
-            msg = f"{self.path}: there is no output {name}"
-            raise PlatformError(msg) from error
+            raise PlatformError(f"{self.path}: there is no output {name}") from error
 
     def reference(self, name: str) -> Json:
         """The value of ``Ref`` in this stack."""
@@ -250,8 +249,7 @@ class Stack:
             try:
                 expression = self._document["Conditions"][name]
             except KeyError as error:
-                msg = f"{self.path}: there is no condition {name}"
-                raise PlatformError(msg) from error
+                raise PlatformError(f"{self.path}: there is no condition {name}") from error
             self._conditions[name] = bool(resolve(expression, self))
         return self._conditions[name]
 
@@ -260,27 +258,23 @@ class Stack:
         try:
             return self._document["Mappings"][table][first][second]
         except KeyError as error:
-            msg = f"{self.path}: the mapping {table} has no {first}.{second}"
-            raise PlatformError(msg) from error
+            raise PlatformError(f"{self.path}: the mapping {table} has no {first}.{second}") from error
 
     def _resource(self, logical_id: str) -> Resource:
         try:
             return self.resources[logical_id]
         except KeyError as error:
-            msg = f"{self.path}: {logical_id} is neither a parameter nor a resource"
-            raise PlatformError(msg) from error
+            raise PlatformError(f"{self.path}: {logical_id} is neither a parameter nor a resource") from error
 
     def _parameter_values(self, given: Document) -> dict[str, Json]:
         declared: dict[str, Json] = self._document.get("Parameters", {})
         if unknown := given.keys() - declared.keys():
-            msg = f"{self.path}: unknown parameters {', '.join(sorted(unknown))}"
-            raise PlatformError(msg)
+            raise PlatformError(f"{self.path}: unknown parameters {', '.join(sorted(unknown))}")
         values: dict[str, Json] = {}
         for name, declaration in declared.items():
             value = given.get(name, declaration.get("Default"))
             if value is None:
-                msg = f"{self.path}: the parameter {name} has no value"
-                raise PlatformError(msg)
+                raise PlatformError(f"{self.path}: the parameter {name} has no value")
             is_list = declaration.get("Type") == "CommaDelimitedList" or str(declaration.get("Type")).startswith(
                 "List<"
             )

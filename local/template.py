@@ -195,7 +195,7 @@ def load(path: Path, endpoint: str, parameters: Mapping[str, str] | None = None)
         if reader := _READERS.get(resource.type):
             reader(resource, template)
         elif resource.type not in SERVED:
-            _ = resource.name  # refuses a type that is neither served nor passive
+            _ = resource.name, resource.properties  # refuses an unknown type and a reference that leads nowhere
     _check(template)
     return template
 
@@ -323,7 +323,7 @@ def _state_machine(resource: Resource, template: Template) -> None:
         definition = definition.replace("${" + name + "}", _text(value))
     if left := re.search(r"\$\{\w+\}", definition):
         raise PlatformError(f"{resource}: the definition's placeholder {left.group()} has no substitution")
-    role = properties.get("Role", properties.get("RoleArn", f"arn:aws:iam::{ACCOUNT}:role/{resource.name}"))
+    role = str(properties.get("Role") or properties.get("RoleArn") or f"arn:aws:iam::{ACCOUNT}:role/{resource.name}")
     template.state_machines[resource.arn] = StateMachine(resource.name, resource.arn, role, definition)
     for name, event in properties.get("Events", {}).items():
         _event(resource, name, event, resource.arn, template)

@@ -74,7 +74,9 @@ class Vehicles:
             ControlError: for a request that is not understood.
         """
         settings = dict(request)
-        reported = {key: settings.pop(key) for key in ("move_to", "battery_percent", "speed_kmh") if key in settings}
+        reported: dict[str, Json] = {
+            key: settings.pop(key) for key in ("move_to", "battery_percent", "speed_kmh") if key in settings
+        }
         identity = _identity(vehicle)
         if reported and identity is None:
             raise ControlError("a position, charge or speed is reported for one vehicle, not for all")

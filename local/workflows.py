@@ -20,6 +20,7 @@ import moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval
 import moto.stepfunctions.parser.asl.component.state.state as moto_state
 import moto.stepfunctions.parser.backend.execution as moto_execution
 import moto.stepfunctions.parser.models as moto_models
+from moto.stepfunctions.parser.api import StateMachineType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
@@ -221,7 +222,7 @@ class Workflows:
         machine = self._backend.describe_state_machine(machine_arn)
         execution = Execution(
             name=name,
-            sm_type=machine.sm_type,
+            sm_type=StateMachineType.STANDARD,
             role_arn=machine.roleArn,
             exec_arn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine.name}:{name}",
             account_id=ACCOUNT,

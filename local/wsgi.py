@@ -110,18 +110,22 @@ class Server:
             OSError: when the port is taken.
         """
         self._sockets: dict[int, Json] = {}
-        self._server = waitress.server.create_server(
-            serve,
-            map=self._sockets,
-            host="127.0.0.1",
-            port=port,
-            threads=threads,
-            ident="kickstand",
-            max_request_body_size=_BODY_LIMIT,
-            connection_limit=1000,
-            channel_timeout=60,
-            backlog=1024,
-        )
+        try:
+            self._server = waitress.server.TcpWSGIServer(
+                serve,
+                map=self._sockets,
+                host="127.0.0.1",
+                port=port,
+                threads=threads,
+                ident="kickstand",
+                max_request_body_size=_BODY_LIMIT,
+                connection_limit=1000,
+                channel_timeout=60,
+                backlog=1024,
+            )
+        except OSError:
+            wasyncore.close_all(self._sockets, ignore_all=True)
+            raise
         self.port = int(self._server.effective_port)
         self._thread = threading.Thread(target=self._server.run, name=f"http:{self.port}", daemon=True)
         self._thread.start()
