@@ -57,6 +57,12 @@ class Value(Attribute[T], Generic[T]):
         # In expressions pynamodb wants a list for any sequence, whatever its type.
         return _to_dynamodb(self._adapter.dump_python(value, mode="json", warnings=False))[self.attr_type]
 
+    def set(self, value: Any) -> Any:  # noqa: ANN401 - likewise
+        """The action that gives the attribute this value."""
+        # In expressions pynamodb takes no maps but its own; what is serialized already it takes as it is.
+        given: Any = {self.attr_type: self.serialize(value)} if isinstance(value, BaseModel) else value
+        return super().set(given)
+
     def deserialize(self, value: Any) -> T:  # noqa: ANN401 - pynamodb's signature
         """The validated Python value."""
         return self._adapter.validate_python(_from_dynamodb({self.attr_type: value}))
