@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,9 +17,8 @@ from tests.support import samples
 def bucket(aws: Session) -> Session:
     kernel_aws.client.cache_clear()
     store.begin()
-    aws.create_client("s3").create_bucket(
-        Bucket="documents", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"}
-    )
+    s3: Any = aws.create_client("s3")
+    s3.create_bucket(Bucket="documents", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
     return aws
 
 
@@ -49,7 +49,7 @@ def test_a_receipt_is_kept_and_issuing_it_again_changes_nothing(bucket: Session)
     rental, network = samples.ended_rental(), samples.network()
     service.record_charge(rental)
     key = service.issue_receipt(rental, network)
-    s3 = bucket.create_client("s3")
+    s3: Any = bucket.create_client("s3")
     first = s3.get_object(Bucket="documents", Key=key)
     assert first["ContentType"] == "application/pdf"
     assert first["ContentDisposition"].startswith('inline; filename="receipt-2')

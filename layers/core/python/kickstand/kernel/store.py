@@ -13,7 +13,6 @@ import os
 import random
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,6 +22,7 @@ from typing import Any, ClassVar, Final, Generic, Self, TypeVar, get_origin
 from pydantic import BaseModel, TypeAdapter
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
+from pynamodb.connection.base import MetaTable
 from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
@@ -160,8 +160,7 @@ class Item(Model, Generic[Entity]):
         connection = super()._get_connection()
         own, shared = connection.connection, _shared(connection.connection)
         if own is not shared:
-            with suppress(ValueError):  # another item class of the same table was first
-                shared.add_meta_table(own.get_meta_table(cls.Meta.table_name))
+            _teach(shared, own.get_meta_table(cls.Meta.table_name))
             connection.connection = shared
         return connection
 
@@ -194,6 +193,16 @@ def _shared(first: Connection) -> Connection:
     if _connection is None:
         _connection = first
     return _connection
+
+
+def _teach(shared: Connection, known: MetaTable) -> None:
+    """Tell the shared connection what an item class knows of its table; only some classes know the table's indexes."""
+    try:
+        shared.add_meta_table(known)
+    except ValueError:  # another item class of the same table was first
+        data = shared.get_meta_table(known.table_name).data
+        for part in ("AttributeDefinitions", "GlobalSecondaryIndexes"):
+            data[part] = [*data[part], *(each for each in known.data[part] if each not in data[part])]
 
 
 def connection() -> Connection:
