@@ -1,4 +1,4 @@
-"""The endpoint of this machine's AWS clients: S3, SQS, Step Functions, EventBridge, IoT and SES; the rest goes to moto."""
+"""The endpoint of this machine's AWS clients: S3, SQS, Step Functions, EventBridge, IoT, SES; moto for the rest."""
 
 import base64
 import hashlib
@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default as mail_policy
@@ -18,7 +18,7 @@ from local.bus import Bus
 from local.objects import Objects
 from local.outbox import Outbox
 from local.queues import Message, Queues
-from local.types import Json
+from local.types import Document, Json
 from local.vehicles import Vehicles
 from local.workflows import WorkflowError, Workflows
 from local.wsgi import Request, Response, application, json_response
@@ -152,48 +152,53 @@ class QueueApi:
         queue = self._queues.by_url(request.get("QueueUrl") or request.get("QueueName") or "")
         if queue is None:
             raise ServiceError("QueueDoesNotExist", "The specified queue does not exist.")
-        arn = queue.arn
-        match operation:
-            case "GetQueueUrl":
-                return {"QueueUrl": queue.url}
-            case "GetQueueAttributes":
-                visible, hidden = self._queues.depth(arn)
-                known = {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": hidden}
-                return {"Attributes": {**{name: str(number) for name, number in known.items()}, "QueueArn": arn}}
-            case "SendMessage":
-                return self._send(arn, request)
-            case "SendMessageBatch":
-                sent = [{"Id": entry["Id"], **self._send(arn, entry)} for entry in request["Entries"]]
-                return {"Successful": sent, "Failed": []}
-            case "ReceiveMessage":
-                messages = [_received(message) for message in self._receive(arn, request)]
-                return {"Messages": messages} if messages else {}
-            case "DeleteMessage":
-                self._queues.delete(arn, request["ReceiptHandle"])
-            case "DeleteMessageBatch":
-                for entry in request["Entries"]:
-                    self._queues.delete(arn, entry["ReceiptHandle"])
-                return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]], "Failed": []}
-            case "ChangeMessageVisibility":
-                self._queues.change_visibility(arn, request["ReceiptHandle"], request["VisibilityTimeout"])
-            case "PurgeQueue":
-                self._queues.purge(arn)
-            case _:
-                raise ServiceError("UnsupportedOperation", f"{operation} is not served")
-        return {}
+        operations: dict[str, Callable[[str, Document], Json]] = {
+            "GetQueueUrl": lambda arn, _: {"QueueUrl": self._queues.queues[arn].url},
+            "GetQueueAttributes": self._attributes,
+            "SendMessage": self._send,
+            "SendMessageBatch": self._send_batch,
+            "ReceiveMessage": self._receive,
+            "DeleteMessage": self._delete,
+            "DeleteMessageBatch": self._delete_batch,
+            "ChangeMessageVisibility": self._change_visibility,
+            "PurgeQueue": lambda arn, _: self._queues.purge(arn),
+        }
+        if operation not in operations:
+            raise ServiceError("UnsupportedOperation", f"{operation} is not served")
+        return operations[operation](queue.arn, request) or {}
 
-    def _send(self, arn: str, entry: Mapping[str, Json]) -> dict[str, str]:
+    def _attributes(self, arn: str, _: Document) -> dict[str, Json]:
+        visible, hidden = self._queues.depth(arn)
+        depths = {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": hidden}
+        return {"Attributes": {**{name: str(number) for name, number in depths.items()}, "QueueArn": arn}}
+
+    def _send(self, arn: str, entry: Document) -> dict[str, str]:
         attributes = entry.get("MessageAttributes")
         identity = self._queues.send(arn, entry["MessageBody"], delay=entry.get("DelaySeconds"), attributes=attributes)
         return {"MessageId": identity, "MD5OfMessageBody": _md5(entry["MessageBody"])}
 
-    def _receive(self, arn: str, request: Mapping[str, Json]) -> list[Message]:
-        return self._queues.receive(
+    def _send_batch(self, arn: str, request: Document) -> dict[str, Json]:
+        return {"Successful": [{"Id": entry["Id"], **self._send(arn, entry)} for entry in request["Entries"]]}
+
+    def _receive(self, arn: str, request: Document) -> dict[str, Json]:
+        messages = self._queues.receive(
             arn,
             request.get("MaxNumberOfMessages", 1),
             visibility=request.get("VisibilityTimeout"),
             wait=min(request.get("WaitTimeSeconds", 0), _LONGEST_WAIT_SECONDS),
         )
+        return {"Messages": [_received(message) for message in messages]} if messages else {}
+
+    def _delete(self, arn: str, request: Document) -> None:
+        self._queues.delete(arn, request["ReceiptHandle"])
+
+    def _delete_batch(self, arn: str, request: Document) -> dict[str, Json]:
+        for entry in request["Entries"]:
+            self._delete(arn, entry)
+        return {"Successful": [{"Id": entry["Id"]} for entry in request["Entries"]]}
+
+    def _change_visibility(self, arn: str, request: Document) -> None:
+        self._queues.change_visibility(arn, request["ReceiptHandle"], request["VisibilityTimeout"])
 
 
 class WorkflowApi:
@@ -253,13 +258,13 @@ def _received(message: Message) -> dict[str, Json]:
     }
 
 
-def _recipients(document: Mapping[str, Json]) -> dict[str, list[str]]:
+def _recipients(document: Document) -> dict[str, list[str]]:
     destination = document.get("Destination", {})
     names = {"to": "ToAddresses", "cc": "CcAddresses", "bcc": "BccAddresses"}
     return {name: destination[key] for name, key in names.items() if destination.get(key)}
 
 
-def _content(content: Mapping[str, Json]) -> dict[str, Json]:
+def _content(content: Document) -> dict[str, Json]:
     """Subject, text, HTML and names of attachments of a mail."""
     if simple := content.get("Simple"):
         body = simple.get("Body", {})

@@ -114,5 +114,5 @@ class Clock:
             if action is not None:
                 try:
                     action()
-                except Exception:
+                except Exception:  # noqa: BLE001 - logged; the next timers still run
                     _log.exception("a timer failed")

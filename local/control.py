@@ -27,7 +27,6 @@ class Control:
     docs: Docs
     bases: Mapping[str, str]
     demo: Callable[[], Json]
-    ready: Callable[[], bool]
 
     def serve(self, request: Request) -> Response | None:
         """The answer to a request for the platform itself; None when it is for an API."""
@@ -44,35 +43,38 @@ class Control:
             return _error(400, str(error))
 
     def _local(self, request: Request, parts: list[str]) -> Response:
-        match request.method, parts:
-            case "GET", ["health"]:
-                return json_response(200, {"status": "ok"}) if self.ready() else _error(503, "starting")
-            case "GET", ["demo"]:
-                return json_response(200, self.demo())
-            case "GET", ["outbox"]:
-                return json_response(200, self.outbox.entries())
-            case "DELETE", ["outbox"]:
-                self.outbox.clear()
-                return Response(204)
-            case "GET", ["clock"]:
-                return json_response(200, {"now": self.clock.now().isoformat()})
-            case "POST", ["clock"]:
-                return json_response(200, {"now": self.clock.advance(_seconds(_object(request))).isoformat()})
-            case "GET", ["vehicles", vehicle]:
-                return json_response(200, self.vehicles.control(vehicle, {}))
-            case "POST", ["vehicles", vehicle]:
-                return json_response(200, self.vehicles.control(vehicle, _object(request)))
-            case "GET", ["workflows"]:
-                found = [item for arn in self.workflows.machines for item in self.workflows.executions(arn)]
-                return json_response(200, {"executions": found})
-        return _error(404, "there is no such route")
+        if len(parts) == 2 and parts[0] == "vehicles":  # noqa: PLR2004 - the word and the number
+            wanted = _object(request) if request.method == "POST" else {}
+            return json_response(200, self.vehicles.control(parts[1], wanted))
+        answers: dict[tuple[str, str], Callable[[Request], Response]] = {
+            ("GET", "health"): lambda _: json_response(200, {"status": "ok"}),
+            ("GET", "demo"): lambda _: json_response(200, self.demo()),
+            ("GET", "outbox"): lambda _: json_response(200, self.outbox.entries()),
+            ("DELETE", "outbox"): self._clear_outbox,
+            ("GET", "clock"): lambda _: json_response(200, {"now": self.clock.now().isoformat()}),
+            ("POST", "clock"): self._advance,
+            ("GET", "workflows"): self._executions,
+        }
+        answer = answers.get((request.method, "/".join(parts)))
+        return answer(request) if answer else _error(404, "there is no such route")
+
+    def _clear_outbox(self, _: Request) -> Response:
+        self.outbox.clear()
+        return Response(204)
+
+    def _advance(self, request: Request) -> Response:
+        return json_response(200, {"now": self.clock.advance(_seconds(_object(request))).isoformat()})
+
+    def _executions(self, _: Request) -> Response:
+        found = [item for arn in self.workflows.machines for item in self.workflows.executions(arn)]
+        return json_response(200, {"executions": found})
 
     def _index(self) -> Response:
         apis = "".join(f"<li><code>{base}</code> {name}</li>" for name, base in sorted(self.bases.items()))
         return page(
             "Kickstand",
             f"<h1>Kickstand</h1><p>The platform is running on this machine.</p><ul>{apis}</ul>"
-            '<ul><li><a href="/docs">API references</a></li><li><a href="/_local/demo">Demo credentials and ids</a></li>'
+            '<ul><li><a href="/docs">API references</a></li><li><a href="/_local/demo">Demo</a></li>'
             '<li><a href="/_local/outbox">Outbox</a></li><li><a href="/_local/clock">Clock</a></li>'
             '<li><a href="/_local/workflows">Workflows</a></li></ul>',
         )

@@ -98,7 +98,7 @@ class Engine:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # an interrupt from the terminal reaches the platform only, which stops in order
+                start_new_session=True,  # an interrupt from the terminal reaches the platform only
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call
             )
         try:

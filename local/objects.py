@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ class Objects:
     def __init__(self, buckets: list[str], folder: Path, secret: str) -> None:
         self._folder = folder
         self._secret = secret
+        self._buckets = set(buckets)
         for bucket in buckets:
             (folder / bucket).mkdir(parents=True, exist_ok=True)
 
@@ -34,22 +34,13 @@ class Objects:
         if "authorization" not in request.headers and (refusal := self._refusal(request)):
             return refusal
         bucket, _, key = request.path.removeprefix("/").partition("/")
-        if not (self._folder / bucket).is_dir():
+        if bucket not in self._buckets:
             return _error(404, "NoSuchBucket", "The specified bucket does not exist")
-        match request.method, bool(key):
-            case "PUT", True:
-                return self._put(bucket, key, request)
-            case (("GET" | "HEAD"), True):
-                return self._get(bucket, key, request)
-            case "DELETE", True:
-                for path in self._paths(bucket, key):
-                    path.unlink(missing_ok=True)
-                return Response(204)
-            case "GET", False:
-                return self._list(bucket, request.query)
-            case "HEAD", False:
-                return Response(200)
-        return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        on_objects = {"PUT": self._put, "GET": self._get, "HEAD": self._get, "DELETE": self._delete}
+        answer = on_objects.get(request.method) if key else {"GET": self._list}.get(request.method)
+        if answer is None:
+            return _error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        return answer(bucket, key, request)
 
     def _put(self, bucket: str, key: str, request: Request) -> Response:
         headers = request.headers
@@ -84,8 +75,13 @@ class Objects:
             return Response(200, headers | {"Content-Length": str(len(body))})
         return Response(200, headers, body)
 
-    def _list(self, bucket: str, query: Mapping[str, str]) -> Response:
-        prefix = query.get("prefix", "")
+    def _delete(self, bucket: str, key: str, _: Request) -> Response:
+        for path in self._paths(bucket, key):
+            path.unlink(missing_ok=True)
+        return Response(204)
+
+    def _list(self, bucket: str, _: str, request: Request) -> Response:
+        prefix = request.query.get("prefix", "")
         descriptions = [json.loads(path.read_text()) for path in (self._folder / bucket).glob("*.json")]
         found = sorted((item for item in descriptions if item["key"].startswith(prefix)), key=lambda item: item["key"])
         contents = "".join(
@@ -104,7 +100,7 @@ class Objects:
         return folder / f"{digest}.object", folder / f"{digest}.json"
 
     def _refusal(self, request: Request) -> Response | None:
-        """Why a presigned link is not good; None when it is. Links live in real time, as the SDK that signs them does."""
+        """Why a presigned link is not good; None when it is. Links live in real time, as the SDK that signs them."""
         query = request.query
         needed = ("X-Amz-Signature", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders")
         if any(name not in query for name in needed):

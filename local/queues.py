@@ -174,7 +174,7 @@ class QueueReader(threading.Thread):
                 messages = self._queues.receive(arn, self._source.batch_size)
                 if messages:
                     self._deliver(messages)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged; the messages come back
                 _log.exception("delivering messages of %s failed", arn)
                 messages = []
             finally:

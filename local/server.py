@@ -28,7 +28,7 @@ from local.schedules import Schedules
 from local.stacks import REGION
 from local.state import State
 from local.streams import StreamReader
-from local.template import Template, load
+from local.template import load
 from local.types import Json
 from local.vehicles import Vehicles
 from local.workflows import Workflows
@@ -61,7 +61,7 @@ class Tables:
     """The template, its functions' environment and its tables on the DynamoDB engine."""
 
     def __init__(self, settings: Settings, endpoint: str) -> None:
-        """Start the engine; ``endpoint`` is where AWS clients go for everything else, and for tables where none runs."""
+        """Start the engine; ``endpoint`` is for everything else, and for tables where no engine runs."""
         settings.state.mkdir(parents=True, exist_ok=True)
         self.template = load(settings.template, endpoint, settings.parameters)
         binary = find_binary()
@@ -187,7 +187,6 @@ class Platform:
             docs=Docs(_documents(settings.documents)),
             bases={api.base.strip("/") or api.name: api.base or "/" for api in self.template.apis},
             demo=demo.describe if demo else dict,
-            ready=lambda: self._ready,
         )
         self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
         if demo:
@@ -214,7 +213,8 @@ class Platform:
             StreamReader(source, self.dynamo, self.functions, self.queues, self.state) for source in streams
         ]
         self.queue_readers = [QueueReader(source, self.queues, self.functions) for source in queues]
-        for reader in (*self.stream_readers, *self.queue_readers):
+        readers: list[StreamReader | QueueReader] = [*self.stream_readers, *self.queue_readers]
+        for reader in readers:
             reader.start()
             self._cleanup.callback(reader.stop)
         self.functions.after_invocation = self._wake_streams

@@ -285,7 +285,7 @@ class Stack:
 
 
 def _with_globals(defaults: Document, properties: Document) -> dict[str, Json]:
-    """A function's properties over ``Globals.Function``, merged as SAM does: mappings deep, lists appended, values replaced."""
+    """Properties over ``Globals.Function``, merged as SAM does: mappings deep, lists appended, values replaced."""
     merged = dict(defaults)
     for key, value in properties.items():
         default = merged.get(key)

@@ -54,7 +54,7 @@ class StreamReader(threading.Thread):
             poll = self._polls = self._polls + 1
             try:
                 found = self._poll()
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged; the records are read again
                 _log.exception("reading the stream of %s failed", self._source.table)
                 found, pause = True, _LATEST_SECONDS
                 self._iterators.clear()
@@ -225,6 +225,7 @@ class StreamReader(threading.Thread):
 
     def _keep(self, shard: str, record: Json) -> None:
         self._state.run(
-            "INSERT INTO checkpoints VALUES (?, ?, ?) ON CONFLICT (source, shard) DO UPDATE SET sequence = excluded.sequence",
+            "INSERT INTO checkpoints VALUES (?, ?, ?) "
+            "ON CONFLICT (source, shard) DO UPDATE SET sequence = excluded.sequence",
             (self._key, shard, record["dynamodb"]["SequenceNumber"]),
         )

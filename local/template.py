@@ -89,7 +89,7 @@ class StateMachine:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a rule or schedule delivers: the ARN of a function, queue or state machine; ``input`` replaces the event."""
+    """Where a rule or schedule delivers: a function, queue or state machine; ``input`` replaces the event."""
 
     arn: str
     input: str | None = None
@@ -262,7 +262,7 @@ def _event(resource: Resource, name: str, event: Document, target_arn: str, temp
             raise PlatformError(f"{resource}: the event {name} is of the type {kind}, which is not served")
 
 
-def _schedule(  # noqa: PLR0913 - the parts of a schedule
+def _schedule(
     name: str, arn: str, properties: Document, expression: str, targets: Sequence[Target], template: Template
 ) -> None:
     if properties.get("State", "ENABLED") == "DISABLED" or properties.get("Enabled") is False:
@@ -356,7 +356,7 @@ def _topic_rule(resource: Resource, template: Template) -> None:
     payload = resource.properties["TopicRulePayload"]
     selection = _SELECT_ALL.match(payload["Sql"])
     if selection is None:
-        raise PlatformError(f"{resource}: only SELECT * FROM '<topic filter>' is served")
+        raise PlatformError(f"{resource}: only a selection of all from a topic filter is served: {payload['Sql']}")
     actions = payload["Actions"]
     if any(set(action) != {"Sqs"} for action in actions):
         raise PlatformError(f"{resource}: only Sqs actions are served")
@@ -403,20 +403,11 @@ _READERS = {
 
 def _check(template: Template) -> None:
     """Refuse references between resources that lead nowhere."""
-    for api in template.apis:
-        for route in api.routes:
-            if route.function_arn not in template.functions:
-                raise PlatformError(
-                    f"{api.name}: {route.method} {route.path} leads to {route.function_arn}, not a function"
-                )
-    streams = {table.arn for table in template.tables.values() if "StreamSpecification" in table.definition}
-    for source in template.sources:
-        if source.function_arn not in template.functions:
-            raise PlatformError(f"{source.source_arn} is a source of {source.function_arn}, not a function")
-        if source.source_arn not in template.queues and source.source_arn.split("/stream/")[0] not in streams:
-            raise PlatformError(f"{source.source_arn} is neither a queue nor a stream")
+    _check_routes(template)
+    _check_sources(template)
+    known = template.queues.keys() | template.functions.keys() | template.state_machines.keys()
     for arn in _destinations(template):
-        if arn not in template.queues and arn not in template.functions and arn not in template.state_machines:
+        if arn not in known:
             raise PlatformError(f"{arn} is a destination, but nothing that is served")
     for rule in template.rules:
         if rule.bus not in template.buses:
@@ -425,6 +416,23 @@ def _check(template: Template) -> None:
     for topic_rule in template.topic_rules:
         if missing := set(topic_rule.queue_urls) - urls:
             raise PlatformError(f"the topic rule {topic_rule.name} leads to {', '.join(missing)}, not a queue")
+
+
+def _check_routes(template: Template) -> None:
+    for api in template.apis:
+        for route in api.routes:
+            if route.function_arn not in template.functions:
+                where = f"{api.name}: {route.method} {route.path}"
+                raise PlatformError(f"{where} leads to {route.function_arn}, not a function")
+
+
+def _check_sources(template: Template) -> None:
+    streams = {table.arn for table in template.tables.values() if "StreamSpecification" in table.definition}
+    for source in template.sources:
+        if source.function_arn not in template.functions:
+            raise PlatformError(f"{source.source_arn} is a source of {source.function_arn}, not a function")
+        if source.source_arn not in template.queues and source.source_arn.split("/stream/")[0] not in streams:
+            raise PlatformError(f"{source.source_arn} is neither a queue nor a stream")
 
 
 def _destinations(template: Template) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The fleet simulator: vehicles that answer commands and report where they are, through the IoT rules of the template."""
+"""The fleet simulator: vehicles that answer commands and report their state through the IoT rules of the template."""
 
 import json
 import logging

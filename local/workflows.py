@@ -1,10 +1,9 @@
-"""State machines: moto's interpreter of Amazon States Language on the platform's functions and virtual time.
+"""State machines: their executions, and a journal of them that survives a restart.
 
-What has been started is kept in a journal. After a restart, executions that had not ended begin again under their name
-and with their input; a workflow computes its deadlines from stored facts, so that this repeats nothing.
+After a restart, executions that had not ended begin again under their name and with their input; a workflow computes
+its deadlines from stored facts, so that this repeats nothing.
 """
 
-import functools
 import json
 import logging
 import os
@@ -12,34 +11,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, tzinfo
-from types import SimpleNamespace
 
-import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
-import moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils as moto_lambda
-import moto.stepfunctions.parser.asl.component.state.state as moto_state
-import moto.stepfunctions.parser.backend.execution as moto_execution
-import moto.stepfunctions.parser.models as moto_models
 from moto.stepfunctions.parser.api import StateMachineType
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
-    StateTaskServiceCallback,
-)
-from moto.stepfunctions.parser.asl.component.state.wait.wait_function.timestamp import Timestamp
-from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.callback.callback import (
-    CallbackEndpoint,
     CallbackNotifyConsumerError,
     CallbackOutcome,
     CallbackOutcomeFailure,
     CallbackOutcomeSuccess,
-    HeartbeatEndpoint,
 )
 from moto.stepfunctions.parser.asl.eval.environment import Environment
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
-from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication, Execution
+from moto.stepfunctions.parser.backend.execution import Execution
+from moto.stepfunctions.parser.backend.state_machine import StateMachineRevision
 from moto.stepfunctions.parser.utils import TMP_THREADS
 
+from local import interpreter
 from local.clock import Clock
 from local.errors import PlatformError
 from local.functions import Functions
@@ -50,7 +35,6 @@ from local.types import Json
 
 _log = logging.getLogger(__name__)
 _HISTORIES = 200
-_STOP_CHECK_SECONDS = 30.0
 
 
 class WorkflowError(Exception):
@@ -81,14 +65,12 @@ class Workflows:
         self._waiting: dict[str, int] = {}
         self._ended: deque[Execution] = deque(maxlen=_HISTORIES)
         os.environ["MOTO_PORT"] = endpoint.rsplit(":", 1)[-1]
-        _install(self)
-        self._backend = moto_models.StepFunctionsParserBackend(REGION, ACCOUNT)
         for machine in machines.values():
             try:
-                _parse(machine.definition)
-            except ASLParserException as error:
-                raise PlatformError(f"the definition of {machine.name} cannot be read: {error!r}") from error
-            self._backend.create_state_machine(machine.name, machine.definition, machine.role_arn)
+                interpreter.check(machine.definition)
+            except PlatformError as error:
+                raise PlatformError(f"{machine.name}: {error}") from error
+        interpreter.serve(self)
 
     def resume(self) -> None:
         """Begin the executions again that had not ended when the platform did."""
@@ -219,15 +201,17 @@ class Workflows:
 
     def _begin(self, machine_arn: str, name: str, document: str) -> None:
         TMP_THREADS.clear()  # moto keeps every thread it ever started
-        machine = self._backend.describe_state_machine(machine_arn)
+        machine = self.machines[machine_arn]
         execution = Execution(
             name=name,
             sm_type=StateMachineType.STANDARD,
-            role_arn=machine.roleArn,
+            role_arn=machine.role_arn,
             exec_arn=f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine.name}:{name}",
             account_id=ACCOUNT,
             region_name=REGION,
-            state_machine=machine,
+            state_machine=StateMachineRevision(
+                machine.name, machine.arn, machine.definition, machine.role_arn, {}, None
+            ),
             start_date=self.clock.now(),
             cloud_watch_logging_session=None,
             input_data=document,
@@ -243,23 +227,24 @@ class Workflows:
             running = list(self._running.values())
         for execution in running:
             worker = execution.exec_worker
-            if worker is None or worker.env is None:
+            environment = worker.env if worker else None
+            if environment is None:
                 continue
             try:
-                if deliver(worker.env):
+                if deliver(environment):
                     return True
             except CallbackNotifyConsumerError:
                 return False
         return False
 
-    def _finish(self, execution: Execution) -> None:
+    def finished(self, execution: Execution) -> None:
         """Write the end of an execution into the journal."""
         with self._lock:
             if self._running.get(execution.exec_arn) is not execution:
                 return  # abandoned when the platform stopped; the journal holds it as running
             del self._running[execution.exec_arn]
             self._ended.append(execution)
-        output = None if execution.output is None else json.dumps(execution.output)
+        output = json.dumps(execution.output) if execution.status == "SUCCEEDED" else None
         if execution.error:
             _log.error("%s: %s: %s", execution.name, execution.error, execution.cause)
         self._state.run(
@@ -275,14 +260,13 @@ class Workflows:
         )
 
     @contextmanager
-    def _wait(self, environment: Environment) -> Iterator[None]:
-        """Count an execution as waiting."""
-        arn = environment.states.context_object.context_object_data["Execution"]["Id"]
-        self._count_waiting(arn, 1)
+    def waiting(self, execution_arn: str) -> Iterator[None]:
+        """Count an execution as waiting for the length of a block."""
+        self._count_waiting(execution_arn, 1)
         try:
             yield
         finally:
-            self._count_waiting(arn, -1)
+            self._count_waiting(execution_arn, -1)
 
     def _count_waiting(self, arn: str, difference: int) -> None:
         with self._lock:
@@ -291,111 +275,3 @@ class Workflows:
                 self._waiting[arn] = left
             else:
                 self._waiting.pop(arn, None)
-
-
-@functools.lru_cache(maxsize=64)
-def _parse(definition: str) -> tuple[Json, ...]:
-    """A definition as the interpreter's components, which keep no state between executions."""
-    return tuple(_moto_parse(definition))
-
-
-_moto_parse = AmazonStateLanguageParser.parse
-_moto_terminated = BaseExecutionWorkerCommunication.terminated
-_moto_retry = moto_retrier.RetrierDecl._eval_body  # noqa: SLF001 - the seams of the interpreter
-_moto_await_token = StateTaskServiceCallback._eval_wait_for_task_token  # noqa: SLF001
-
-
-def _install(workflows: Workflows) -> None:
-    """Put the platform's functions and time into the interpreter; the newest platform of a process has them."""
-    clock = workflows.clock
-
-    class VirtualDatetime(datetime):
-        """The moments that the context object tells."""
-
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return clock.now().astimezone(tz)
-
-    def sleep(seconds: float) -> None:
-        clock.wait(threading.Event(), seconds)
-
-    def invoke(parameters: Mapping[str, Json], region: str, state_credentials: Json) -> dict[str, Json]:  # noqa: ARG001
-        arn = _function_arn(parameters["FunctionName"])
-        if not workflows.functions.knows(arn):
-            payload = {"errorType": "Lambda.ResourceNotFoundException", "errorMessage": f"Function not found: {arn}"}
-            return {"StatusCode": 404, "FunctionError": "Unhandled", "Payload": payload}
-        invocation = workflows.functions.invoke(arn, json.loads(parameters["Payload"]))
-        if invocation.error:
-            return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": dict(invocation.error)}
-        return {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.loads(invocation.payload)}
-
-    def wait_interval(_: WaitFunction, env: Environment, wait_seconds: float) -> None:
-        due = threading.Event()
-
-        def expire() -> None:
-            due.set()
-            env.program_state_event.set()
-
-        with workflows._wait(env):  # noqa: SLF001
-            timer = clock.after(wait_seconds, expire)
-            while env.is_running() and not due.is_set():
-                env.program_state_event.wait(_STOP_CHECK_SECONDS)
-                env.program_state_event.clear()
-            timer.cancel()
-
-    def wait_seconds(self: Timestamp, env: Environment) -> float:
-        self.string.eval(env=env)
-        text = env.stack.pop()
-        if not self._is_valid_timestamp_pattern(text):
-            raise FailureEventException(self._create_failure_event(env, text))
-        return (datetime.fromisoformat(text).astimezone(UTC) - clock.now()).total_seconds()
-
-    def await_outcome(self: CallbackEndpoint, timeout: float | None = None) -> CallbackOutcome | None:
-        if timeout is None:
-            self._notify_event.wait()
-        else:
-            clock.wait(self._notify_event, timeout)
-        return self.get_outcome()
-
-    def await_heartbeat(self: HeartbeatEndpoint) -> bool:
-        event = self._next_heartbeat_event
-        came = clock.wait(event, self._heartbeat_seconds)
-        event.clear()
-        return came
-
-    def terminated(self: BaseExecutionWorkerCommunication) -> None:
-        _moto_terminated(self)
-        workflows._finish(self.execution)  # noqa: SLF001
-
-    def retry(self: moto_retrier.RetrierDecl, env: Environment) -> None:
-        with workflows._wait(env):  # noqa: SLF001
-            _moto_retry(self, env)
-
-    def await_token(self: StateTaskServiceCallback, env: Environment, **given: Json) -> CallbackOutcome:
-        with workflows._wait(env):  # noqa: SLF001
-            return _moto_await_token(self, env=env, **given)
-
-    virtual = SimpleNamespace(datetime=VirtualDatetime, timezone=SimpleNamespace(utc=UTC))
-    for module in (moto_state, moto_execution):
-        _replace(module, "datetime", virtual)
-    _replace(AmazonStateLanguageParser, "parse", staticmethod(_parse))
-    _replace(moto_retrier, "time", SimpleNamespace(sleep=sleep))
-    _replace(moto_retrier.RetrierDecl, "_eval_body", retry)
-    _replace(moto_lambda, "_invoke_lambda_function", invoke)
-    _replace(WaitFunction, "_wait_interval", wait_interval)
-    _replace(Timestamp, "_get_wait_seconds", wait_seconds)
-    _replace(CallbackEndpoint, "wait", await_outcome)
-    _replace(HeartbeatEndpoint, "clear_and_wait", await_heartbeat)
-    _replace(StateTaskServiceCallback, "_eval_wait_for_task_token", await_token)
-    _replace(BaseExecutionWorkerCommunication, "terminated", terminated)
-
-
-def _replace(owner: object, name: str, value: object) -> None:
-    setattr(owner, name, value)
-
-
-def _function_arn(name: str) -> str:
-    """A function's ARN from its name, its ARN or the ARN of a version."""
-    parts = name.split(":")
-    short = name if len(parts) == 1 else parts[6]
-    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{short}"

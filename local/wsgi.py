@@ -126,14 +126,15 @@ class Server:
         except OSError:
             wasyncore.close_all(self._sockets, ignore_all=True)
             raise
-        self.port = int(self._server.effective_port)
+        self.port = port
         self._thread = threading.Thread(target=self._server.run, name=f"http:{self.port}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End what is being answered, then close every socket."""
         self._server.task_dispatcher.shutdown()
-        self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
+        trigger: Json = self._server.trigger
+        trigger.pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
         self._thread.join()
 
 
