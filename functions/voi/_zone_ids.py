@@ -1,11 +1,24 @@
 """Zone ids: this API's word for networks."""
 
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+from voi._surface import EMPTY_ZONE_ID, Invalid
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet.model import NetworkNotFound
 
 _LONGEST: Final = 16
+
+
+def _not_empty(zone_id: str) -> str:
+    if not zone_id:
+        raise ValueError("a zone id is needed")
+    return zone_id
+
+
+ZoneId = Annotated[str, AfterValidator(_not_empty), Invalid(EMPTY_ZONE_ID)]
+"""The id of a zone as clients send it."""
 
 
 def network_of(zone_id: str) -> int:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
+from pydantic import Field
 from voi._schemas import Body, GivenLocation, Location, VehicleCode, Wire
 from voi._surface import (
     INVALID_INPUT,
@@ -71,7 +72,7 @@ class RentedVehicle(Wire):
 class Receipt(Wire):
     """A link to a PDF, good for an hour; asking for the rental again gives a fresh one."""
 
-    url: str
+    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
 class RentalAttributes(Wire):
@@ -176,7 +177,7 @@ class RidingUserPath(Wire):
 class RentalsUserPath(Wire):
     """Whose rentals."""
 
-    id: Annotated[UUID, Invalid(INVALID_USER_ID), Loads(identity.expect)]
+    id: Annotated[UUID, Invalid(INVALID_USER_ID, empty=INVALID_INPUT), Loads(identity.expect)]
 
 
 @voi.operation(

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 from voi._schemas import Location, VehicleCode, Wire
-from voi._surface import EMPTY_ZONE_ID, INVALID_INPUT, INVALID_VEHICLE_ID, Invalid, voi
-from voi._zone_ids import network_of, visible_network
+from voi._surface import INVALID_INPUT, INVALID_VEHICLE_ID, Invalid, voi
+from voi._zone_ids import ZoneId, network_of, visible_network
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import listing
@@ -76,7 +76,7 @@ def _expect_listing(zone_id: str) -> None:
 class ZoneQuery(Wire):
     """Which zone."""
 
-    zone_id: Annotated[str, Field(alias="zoneID"), Invalid(EMPTY_ZONE_ID), Loads(_expect_listing)]
+    zone_id: Annotated[ZoneId, Field(alias="zoneID"), Loads(_expect_listing)]
 
 
 class VehicleCodePath(Wire):

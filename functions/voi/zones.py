@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 from voi._schemas import Wire
-from voi._surface import EMPTY_ZONE_ID, Invalid, voi
-from voi._zone_ids import network_of, visible_network
+from voi._surface import EMPTY_ZONE_ID, voi
+from voi._zone_ids import ZoneId, network_of, visible_network
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
@@ -84,7 +84,7 @@ def _expect_geofence(zone_id: str) -> None:
 class ZonePath(Wire):
     """Which zone."""
 
-    zone_id: Annotated[str, Invalid(empty=EMPTY_ZONE_ID), Loads(_expect_geofence)]
+    zone_id: Annotated[ZoneId, Loads(_expect_geofence)]
 
 
 _bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)

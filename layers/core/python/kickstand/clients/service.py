@@ -86,7 +86,8 @@ def rename_product(client: ApiClient, public_id: UUID, name: str) -> Product:
         ProductNotFound: when the partner has none of that id.
         ProductNameEmpty: for a name without any visible character.
     """
-    product = find_product(client, public_id).model_copy(update={"name": _checked(name)})
+    checked = _checked(name)
+    product = find_product(client, public_id).model_copy(update={"name": checked})
     _change(product, ProductItem.name.set(product.name))
     return product
 
