@@ -18,7 +18,7 @@ class Machine(Generic[State, Trigger]):
 
     def __init__(self, table: Mapping[tuple[State, Trigger], State], refusal: type[Exception]) -> None:
         self.table = table
-        self._refusal = refusal
+        self.refusal = refusal
 
     def next(self, state: State, trigger: Trigger) -> State:
         """The state after ``trigger``; raises the machine's refusal where there is none."""
@@ -26,7 +26,7 @@ class Machine(Generic[State, Trigger]):
             return self.table[state, trigger]
         except KeyError:
             msg = f"{trigger.value} is not possible while {state.value}"
-            raise self._refusal(msg) from None
+            raise self.refusal(msg) from None
 
     def allows(self, state: State, trigger: Trigger) -> bool:
         """Whether ``trigger`` is possible in ``state``."""

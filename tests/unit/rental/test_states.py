@@ -1,0 +1,72 @@
+"""Every state of every machine meets every trigger: what is in the table happens, all else is refused."""
+
+from enum import StrEnum
+
+import pytest
+
+from kickstand.fleet.model import COMMAND_STATES, VEHICLE_STATES, CommandState, CommandTrigger, VehicleState, VehicleTrigger
+from kickstand.kernel.states import Machine
+from kickstand.rental.model import OPEN, RENTAL_STATES, RentalState, RentalTrigger
+
+RENTAL = """
+             confirm_unlock cancel    pause   resume      end    complete
+starting     in_progress    cancelled -       -           ending -
+in_progress  -              -         on_hold -           ending -
+on_hold      -              -         -       in_progress ending -
+ending       -              -         -       -           -      completed
+completed    -              -         -       -           -      -
+cancelled    -              -         -       -           -      -
+"""
+
+COMMAND = """
+             acknowledge  reject   time_out
+sent         acknowledged rejected unconfirmed
+acknowledged -            -        -
+rejected     -            -        -
+unconfirmed  acknowledged rejected -
+"""
+
+VEHICLE = """
+               reserve  cancel_reservation rent   hold    resume return    withdraw    restore   collect       deploy    stock    lose find        decommission
+available      reserved -                  in_use -       -      -         unavailable -         with_operator -         -        lost -           -
+reserved       -        available          in_use -       -      -         -           -         -             -         -        -    -           -
+in_use         -        -                  -      on_hold -      available unavailable -         -             -         -        lost -           -
+on_hold        -        -                  -      -       in_use available unavailable -         -             -         -        lost -           -
+unavailable    -        -                  -      -       -      -         unavailable available with_operator -         -        lost -           -
+with_operator  -        -                  -      -       -      -         -           -         -             available in_stock -    -           decommissioned
+in_stock       -        -                  -      -       -      -         -           -         with_operator -         -        -    -           decommissioned
+lost           -        -                  -      -       -      -         -           -         with_operator -         -        -    unavailable decommissioned
+decommissioned -        -                  -      -       -      -         -           -         -             -         -        -    -           -
+"""  # noqa: E501
+
+MACHINES = [
+    (RENTAL_STATES, RENTAL, RentalState, RentalTrigger),
+    (COMMAND_STATES, COMMAND, CommandState, CommandTrigger),
+    (VEHICLE_STATES, VEHICLE, VehicleState, VehicleTrigger),
+]
+
+
+def cells() -> list[tuple[Machine[StrEnum, StrEnum], StrEnum, StrEnum, str]]:
+    found = []
+    for machine, drawn, states, triggers in MACHINES:
+        header, *rows = [line.split() for line in drawn.strip("\n").splitlines()]
+        assert [states(row[0]) for row in rows] == list(states)
+        assert set(header) == set(triggers)
+        for row in rows:
+            for name, target in zip(header, row[1:], strict=True):
+                found.append((machine, states(row[0]), triggers(name), target))
+    return found
+
+
+@pytest.mark.parametrize(("machine", "state", "trigger", "target"), cells())
+def test_transition(machine: Machine[StrEnum, StrEnum], state: StrEnum, trigger: StrEnum, target: str) -> None:
+    assert machine.allows(state, trigger) == (target != "-")
+    if target != "-":
+        assert machine.next(state, trigger) == target
+        return
+    with pytest.raises(machine.refusal):
+        machine.next(state, trigger)
+
+
+def test_a_rental_is_open_exactly_while_it_can_end() -> None:
+    assert RENTAL_STATES.states_before(RentalTrigger.END) == OPEN
