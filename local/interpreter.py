@@ -6,6 +6,7 @@ belong to.
 
 import functools
 import json
+import logging
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -170,6 +171,9 @@ def _function_arn(name: str) -> str:
 
 
 def _install() -> None:
+    # It logs each error of a state, caught or not, with its whole component tree; the history holds them, and a failed
+    # function or execution has a line of its own.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     virtual_datetime = SimpleNamespace(datetime=_VirtualDatetime, timezone=SimpleNamespace(utc=UTC))
     seams: list[tuple[object, str, object]] = [
         (moto_state, "datetime", virtual_datetime),

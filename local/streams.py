@@ -45,7 +45,7 @@ class StreamReader(threading.Thread):
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._polls = 0
-        self._empty_since = 0
+        self._empty_poll = 0
 
     def run(self) -> None:
         """Read until stopped."""
@@ -56,13 +56,13 @@ class StreamReader(threading.Thread):
                 found = self._poll()
             except Exception:  # noqa: BLE001 - logged; the records are read again
                 _log.exception("reading the stream of %s failed", self._source.table)
-                found, pause = True, _LATEST_SECONDS
+                found = True
                 self._iterators.clear()
+                self._stopping.wait(_LATEST_SECONDS)
+            self._empty_poll = 0 if found else poll
             if found:
-                self._empty_since = 0
                 pause = _SOONEST_SECONDS
                 continue
-            self._empty_since = self._empty_since or poll
             if self._wake.wait(pause):
                 self._wake.clear()
                 self._stopping.wait(_SOONEST_SECONDS)
@@ -79,8 +79,8 @@ class StreamReader(threading.Thread):
         return self._polls
 
     def idle(self, since: int) -> bool:
-        """Whether a look at the stream that began after the mark ``since``, and every one after it, found nothing."""
-        return bool(self._empty_since) and self._polls > max(since + 1, self._empty_since)
+        """Whether the last look at the stream that ended found nothing, and began after the mark ``since``."""
+        return self._empty_poll > since
 
     def stop(self) -> None:
         """End after the batch that is being delivered."""
