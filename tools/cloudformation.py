@@ -23,7 +23,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 # PyYAML quotes every tagged scalar; these need no quotes.
-_QUOTED_TAG = re.compile(r"(!(?:Ref|GetAtt|Sub)) '([A-Za-z][\w.:/${}-]*)'")
+_QUOTED_TAG = re.compile(r"(!(?:Ref|GetAtt|Sub)) '([A-Za-z$][\w.:/${}-]*)'")
 
 _BARE = {"Ref", "Condition"}
 _TAGS = {"Ref": "!Ref", "Fn::GetAtt": "!GetAtt", "Fn::Sub": "!Sub"}

@@ -7,6 +7,7 @@ sources.
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,9 @@ LIMIT: Final = 250 * 1024 * 1024
 
 AWS_SERVICES: Final = frozenset({"dynamodb", "events", "iot-data", "s3", "sesv2", "sqs", "stepfunctions", "sts"})
 """Services whose description botocore needs at run time; the others would triple the base layer."""
+
+SERVICE_CALL: Final = re.compile(r"""client\(\s*["']([a-z0-9-]+)["']""")
+"""How sources name a service that they call."""
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _JUNK_FOLDERS: Final = frozenset({"__pycache__", "bin", "tests", "f2py", "include"})
@@ -100,8 +104,8 @@ def package_function(package: str, python: Path) -> None:
     with TemporaryDirectory() as folder:
         stage = Path(folder)
         _copy_sources(ROOT / "functions" / package, stage / package)
-        _compile(stage, python, "/var/task")
-        _write(stage, BUILD / "functions" / f"{package}.zip")
+        compile_all(stage, python, "/var/task")
+        write(stage, BUILD / "functions" / f"{package}.zip")
 
 
 def package_layer(layer: str, python: Path) -> None:
@@ -111,8 +115,8 @@ def package_layer(layer: str, python: Path) -> None:
         stage = Path(folder)
         if layer == "core":
             _copy_sources(ROOT / "layers" / "core" / "python", stage / "python")
-            _compile(stage, python, "/opt")
-            _write(stage, target)
+            compile_all(stage, python, "/opt")
+            write(stage, target)
             return
         lock = ROOT / "requirements" / f"layer-{layer}.txt"
         made_from = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes() + runtime().encode()).hexdigest()
@@ -120,9 +124,9 @@ def package_layer(layer: str, python: Path) -> None:
         if target.exists() and stamp.exists() and stamp.read_text(encoding="ascii") == made_from:
             return
         _install(lock, stage / "python")
-        _strip(stage / "python")
-        _compile(stage, python, "/opt")
-        _write(stage, target)
+        strip(stage / "python")
+        compile_all(stage, python, "/opt")
+        write(stage, target)
         stamp.write_text(made_from, encoding="ascii")
 
 
@@ -166,7 +170,8 @@ def _install(lock: Path, target: Path) -> None:
         raise PackagingError(msg)
 
 
-def _strip(packages: Path) -> None:
+def strip(packages: Path) -> None:
+    """Drop what no function needs: tests, sources of extensions, installer's notes, services never called."""
     for path in sorted(packages.rglob("*"), reverse=True):
         if path.is_dir():
             if path.name in _JUNK_FOLDERS:
@@ -178,13 +183,15 @@ def _strip(packages: Path) -> None:
             shutil.rmtree(path)
 
 
-def _compile(stage: Path, python: Path, deployed: str) -> None:
+def compile_all(stage: Path, python: Path, deployed: str) -> None:
+    """Make bytecode for what is going to stand below ``deployed``."""
     command = [str(python), "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(stage), "-p", deployed, str(stage)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 
-def _write(stage: Path, target: Path) -> None:
+def write(stage: Path, target: Path) -> None:
+    """Zip a folder, the same bytes for the same contents."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".part")
     with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

@@ -57,8 +57,13 @@ def _surface(folder: Path) -> Surface[Any]:
 
 
 def _settle() -> None:
-    # Functions read their environment when they are imported; what they read does not matter here.
-    for variable, value in root_template()["Globals"]["Function"]["Environment"]["Variables"].items():
-        os.environ.setdefault(variable, value if isinstance(value, str) else variable.lower().replace("_", "-"))
+    # Functions read their environment when they are imported; parameters without default could be anything here.
+    template = root_template()
+    for variable, value in template["Globals"]["Function"]["Environment"]["Variables"].items():
+        if isinstance(value, dict):
+            parameter = template["Parameters"].get(value.get("Ref"), {})
+            os.environ.setdefault(variable, str(parameter.get("Default", variable.lower())))
+        else:
+            os.environ.setdefault(variable, value)
     os.environ.setdefault("AWS_REGION", "eu-north-1")
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-north-1")

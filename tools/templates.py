@@ -139,7 +139,6 @@ def _api(surface: Surface[Any], operations: Iterable[Operation], role_of: dict[s
     return {
         "Type": "AWS::Serverless::HttpApi",
         "Properties": {
-            "Name": {"Fn::Sub": f"kickstand-${{Stage}}-{surface.name}"},
             "StageName": "$default",
             "FailOnWarnings": True,
             "DefaultRouteSettings": {
@@ -150,7 +149,7 @@ def _api(surface: Surface[Any], operations: Iterable[Operation], role_of: dict[s
             "AccessLogSettings": {"DestinationArn": {"Ref": "AccessLogGroupArn"}, "Format": json.dumps(_ACCESS_LOG)},
             "DefinitionBody": {
                 "openapi": "3.0.1",
-                "info": {"title": f"Kickstand {surface.name}", "version": "1"},
+                "info": {"title": {"Fn::Sub": f"kickstand-${{Stage}}-{surface.name}"}, "version": "1"},
                 "paths": paths,
             },
         },

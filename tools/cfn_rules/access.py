@@ -1,5 +1,6 @@
 """Rules for rights and for the front door."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +20,9 @@ UNBOUND_ACTIONS = {
     "logs:UpdateLogDelivery",
 }
 """Actions that AWS grants for all resources or not at all; a state machine needs them to deliver its log."""
+
+_BELOW_A_NAME = re.compile(r"[^*]+[:/][\w.-]+/\*")
+"""``bucket/receipts/*`` and ``topic/vehicles/*``, but neither ``*`` nor ``bucket/*`` where the name is not literal."""
 
 _ROLES = ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
 
@@ -99,10 +103,7 @@ def _statement_faults(statement: Mapping[str, Any]) -> Iterator[str]:
 def _is_wild(resource: str, actions: list[str]) -> bool:
     if "*" not in resource:
         return False
-    prefix, _, last = resource.rpartition("/")
-    named = prefix.rpartition(":")[2] or prefix
-    bounded = last == "*" and "*" not in prefix and "/" in f"{named}/" and not named.endswith(".Arn}")
-    return not bounded or any(action.startswith("dynamodb:") for action in actions)
+    return _BELOW_A_NAME.fullmatch(resource) is None or any(action.startswith("dynamodb:") for action in actions)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any value of a template

@@ -1,0 +1,92 @@
+"""A surface of two operations, for tests of the generators."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from kickstand.http.messages import Answer, Request
+from kickstand.http.operation import ErrorAnswer, Operation
+from kickstand.http.surface import Problem, Surface
+from kickstand.kernel.errors import DomainError
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class BikePath(BaseModel):
+    id: UUID = Field(description="The bike's id.")
+
+
+class Page(Body):
+    page_size: Annotated[int, Field(ge=1, le=50)] = 10
+    colour: Colour | None = None
+
+
+class NewBike(Body):
+    frame_colour: Colour
+    gears: int = 3
+
+
+class Bike(Body):
+    id: UUID
+    frame_colour: Colour
+    gears: int
+
+
+class Bikes(BaseModel):
+    data: list[Bike]
+
+
+class Bicycles(Surface[str]):
+    def authenticate(self, request: Request) -> str:
+        return request.headers["x-key"]
+
+    def describe(self, caller: str) -> dict[str, Any]:
+        return {"caller": caller}
+
+    def refuse(
+        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+    ) -> Answer:
+        raise NotImplementedError
+
+    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+        raise NotImplementedError
+
+    def fail(self, operation: Operation) -> Answer:
+        raise NotImplementedError
+
+
+def bicycles() -> Bicycles:
+    surface = Bicycles("bicycles", max_body=1000)
+    no_bike = ErrorAnswer(404, "NoBike", "There is no such bike")
+
+    def list_bikes(query: Page) -> Bikes:
+        """List bikes.
+
+        Newest first.
+        """
+        raise NotImplementedError
+
+    def get_bike(path: BikePath) -> Bike:
+        """One bike."""
+        raise NotImplementedError
+
+    def add_bike(body: NewBike) -> Bike:
+        """Add a bike."""
+        raise NotImplementedError
+
+    declare = surface.operation
+    declare("GET", "/v1/bikes", tag="Bike", access="FleetRequests")(list_bikes)
+    declare("GET", "/v1/bikes/{id}", tag="Bike", access="FleetRequests", errors=(no_bike,), layers=("geo",))(get_bike)
+    declare("POST", "/v1/bikes", tag="Bike", access="RentalRequests", memory=1024)(add_bike)
+    return surface
