@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
+from kickstand.kernel import aws, store
 from local.api import Gateway
 from local.aws import AwsEndpoint, Services
 from local.bus import Bus, Delivery
@@ -87,6 +88,7 @@ class Tables:
         )
         os.environ.pop("AWS_SESSION_TOKEN", None)
         os.environ.pop("AWS_PROFILE", None)
+        _disconnect()
 
     def create(self) -> None:
         """Create the tables that do not exist yet."""
@@ -98,6 +100,12 @@ class Tables:
             self._engine.stop()
         os.environ.clear()
         os.environ.update(self._environment)
+        _disconnect()
+
+
+def _disconnect() -> None:
+    store.disconnect()
+    aws.disconnect()
 
 
 class Platform:

@@ -7,6 +7,10 @@ import pytest
 from botocore.session import Session
 from moto import mock_aws
 
+from kickstand.kernel import aws as aws_clients
+from kickstand.kernel import store
+from local.server import Tables
+from local.testing import running_tables
 from tests.support import tables
 
 _TABLES = ("CLIENTS", "IDENTITY", "FLEET", "GEO", "PRICING", "RENTAL", "BILLING", "MESSAGING")
@@ -34,7 +38,24 @@ os.environ.update(
 @pytest.fixture
 def aws() -> Iterator[Session]:
     """An empty account in memory, with the template's tables and nothing else."""
+    disconnect()
     with mock_aws():
         session = Session()
         tables.create(session.create_client("dynamodb"))
         yield session
+    disconnect()
+
+
+def disconnect() -> None:
+    """Forget connections of other tests to other engines."""
+    store.disconnect()
+    aws_clients.disconnect()
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
+    """The template's tables on the atomic engine, empty at the beginning of a file."""
+    disconnect()
+    with running_tables(tmp_path_factory.mktemp("engine")) as running:
+        yield running
+    disconnect()

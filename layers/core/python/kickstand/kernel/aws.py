@@ -1,20 +1,28 @@
 """Clients of AWS services, made once per process when first needed."""
 
-from functools import cache
-from typing import Any
+from threading import Lock
+from typing import Any, Final
 
 from botocore.config import Config
 from botocore.session import Session
 
-_CONFIG = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+_CONFIG: Final = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+
+_clients: Final[dict[str, Any]] = {}
+_making: Final = Lock()
 
 
-@cache
 def client(service: str) -> Any:  # noqa: ANN401 - botocore builds its clients at run time
     """The botocore client of ``service``. Region and endpoints come from the environment, as in every AWS SDK."""
-    return _session().create_client(service, config=_CONFIG)
+    known = _clients.get(service)
+    if known is not None:
+        return known
+    with _making:  # a session makes one client at a time
+        if service not in _clients:
+            _clients[service] = Session().create_client(service, config=_CONFIG)
+        return _clients[service]
 
 
-@cache
-def _session() -> Session:
-    return Session()
+def disconnect() -> None:
+    """Let the next use of every service find its endpoint and credentials anew, when the environment has changed."""
+    _clients.clear()

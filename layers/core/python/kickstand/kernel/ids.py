@@ -1,9 +1,10 @@
 """Identifiers that need no shared counter and no lookup table.
 
-Inside, everything is named by an integer below 2**53 (exact in JSON and in every client language) that grows with time, so
-paging by the last id follows time. Partners that were promised UUIDs get a version 4 UUID that carries the integer: 69 bits are
-random, the other 53 are the id, masked by a hash of the random ones. Finding the integer again needs neither an index nor a
-secret; the entity keeps its UUID beside the id, and :func:`same` decides whether a presented UUID is really the entity's.
+Inside, everything is named by an integer below 2**53 (exact in JSON and in every client language) that grows with
+time, so paging by the last id follows time. Partners that were promised UUIDs get a version 4 UUID that carries the
+integer: 69 bits are random, the other 53 are the id, masked by a hash of the random ones. Finding the integer again
+needs neither an index nor a secret; the entity keeps its UUID beside the id, and :func:`same` decides whether a
+presented UUID is really the entity's.
 """
 
 import secrets
@@ -37,7 +38,11 @@ def created_at(identifier: int) -> datetime:
 
 def new_uuid(identifier: int) -> UUID:
     """A fresh version 4 UUID from which :func:`id_of` reads ``identifier`` back."""
-    nonce = secrets.randbits(_NONCE_BITS)
+    return uuid_of(identifier, secrets.randbits(_NONCE_BITS))
+
+
+def uuid_of(identifier: int, nonce: int) -> UUID:
+    """The UUID that a ``nonce`` of 69 bits makes of ``identifier``; entities take a random one, demos a fixed one."""
     payload = (nonce << _ID_BITS) | (identifier ^ _mask(nonce))
     return UUID(int=_with_version(payload))
 

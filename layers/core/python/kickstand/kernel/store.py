@@ -110,20 +110,27 @@ def _from_dynamodb(tagged: dict[str, Any]) -> Any:  # noqa: ANN401
             return value
 
 
-def table_meta(variable: str) -> type:
+class _Meta(type):
+    """Asks the environment for the table's name when it is used, not when the item class is made."""
+
+    variable: str
+
+    @property
+    def table_name(cls) -> str:
+        return os.environ[cls.variable]
+
+
+def table_meta(variable: str) -> Any:  # noqa: ANN401 - pynamodb takes any class
     """The pynamodb ``Meta`` of a context whose table is named by the environment variable ``variable``."""
-    return type(
-        "Meta",
-        (),
-        {
-            "table_name": os.environ[variable],
-            "region": os.environ.get("AWS_REGION"),
-            "connect_timeout_seconds": 2,
-            "read_timeout_seconds": 5,
-            "max_retry_attempts": 2,
-            "max_pool_connections": 50,
-        },
-    )
+    settings = {
+        "variable": variable,
+        "region": os.environ.get("AWS_REGION"),
+        "connect_timeout_seconds": 2,
+        "read_timeout_seconds": 5,
+        "max_retry_attempts": 2,
+        "max_pool_connections": 50,
+    }
+    return _Meta("Meta", (), settings)
 
 
 class Item(Model, Generic[Entity]):
@@ -211,6 +218,12 @@ def connection() -> Connection:
         msg = "no item class has been used yet"
         raise RuntimeError(msg)
     return _connection
+
+
+def disconnect() -> None:
+    """Let the next use of the store find its endpoint and credentials anew, in a process whose environment has changed."""
+    if _connection is not None:
+        _connection._client = None  # noqa: SLF001 - pynamodb has no word for it
 
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
