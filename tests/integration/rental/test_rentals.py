@@ -10,7 +10,6 @@ from kickstand.kernel import store
 from kickstand.rental import service as rentals
 from kickstand.rental.model import EndReason, EndingRefused, ImplausiblePosition, RentalAlreadyEnded, RentalState, RiderHasRental
 from kickstand.kernel.place import Position
-from tests.support.capacity import measured
 from tests.support.city import NO_PARKING, NOBODY, OSLO, City
 
 
@@ -85,19 +84,3 @@ def test_what_another_partner_owns_does_not_exist(city: City) -> None:
         fleet.find(stranger, vehicle.public_id)
     with pytest.raises(RiderNotFound):
         rentals.start(city.client, NOBODY, vehicle.public_id)
-
-
-def test_starting_and_ending_take_two_round_trips_and_few_units(city: City) -> None:
-    rider, vehicle = city.rider(), city.vehicle()
-    store.begin()
-    with measured() as usage:
-        rental = rentals.start(city.client, rider.public_id, vehicle.public_id, OSLO)
-    assert usage.calls == ["BatchGetItem", "TransactWriteItems"]
-    print(usage)
-    assert usage.read_units <= 4
-    assert usage.write_units <= 10
-    store.begin()
-    with measured() as usage:
-        rentals.end(city.client, rental.public_id, OSLO)
-    assert usage.calls == ["BatchGetItem", "TransactWriteItems"]
-    print(usage)
