@@ -1,10 +1,11 @@
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
-from botocore.session import Session
 
 from kickstand.clients import service as clients
+from kickstand.clients.store import ClientItem
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Vehicle, VehicleState
@@ -15,14 +16,21 @@ from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
 from kickstand.rental import service as rentals
 from local import demo
+from local.testing import running_platform
+from tests.conftest import disconnect
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    disconnect()
+    with running_platform(tmp_path_factory.mktemp("demo")):
+        yield
+    disconnect()
 
 
 @pytest.fixture(autouse=True)
-def _seeded(aws: Session) -> None:
-    aws.create_client("s3").create_bucket(
-        Bucket="documents", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"}
-    )
-    demo.seed()
+def _request() -> None:
+    store.begin()
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_the_zones_are_those_of_the_data() -> None:
 def test_everything_described_exists(ids: dict[str, Any]) -> None:
     client = clients.authenticate(demo.TOKEN)
     first = UUID(ids["id"])
-    assert clients.find_product(client, UUID(ids["productId"]))
+    assert clients.find_product(client, UUID(ids["productId"])).name == "Demo app"
     assert identity.find(client, first).first_name == "Kari"
     vehicle = fleet.find(client, first)
     assert vehicle.code == ids["code"]
@@ -89,7 +97,7 @@ def test_the_second_partner_sees_paris_only() -> None:
     assert not client.may_see(demo.OSLO)
 
 
-def test_tokens_last_three_years(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_last_three_years() -> None:
     (token,) = clients.authenticate(demo.TOKEN).tokens
     assert 3 * 365 - 1 <= (token.expires_at - clock.now()).days <= 3 * 365
 
@@ -102,15 +110,16 @@ def test_seeding_again_changes_nothing() -> None:
     assert geo.geofence(1) == before
 
 
-def test_a_seeding_that_was_cut_short_begins_anew(aws: Session) -> None:
-    first = vehicles()
-    store.begin()
-    client = aws.create_client("dynamodb")
-    client.delete_item(TableName="ClientsTable", Key={"pk": {"S": "CLIENT#1"}, "sk": {"S": "CLIENT"}})
+def test_a_seeding_that_was_cut_short_begins_anew() -> None:
+    before = lasting()
+    ClientItem("CLIENT#1", "CLIENT").delete()
     demo.seed()
-    unchanging = [(each.id, each.public_id, each.code, each.position, each.state) for each in first]
-    assert [(each.id, each.public_id, each.code, each.position, each.state) for each in vehicles()] == unchanging
-    assert clients.authenticate(demo.TOKEN)
+    assert lasting() == before
+    assert clients.authenticate(demo.TOKEN).name == "Demo Mobility"
+
+
+def lasting() -> set[tuple[Any, ...]]:
+    return {(each.id, each.public_id, each.code, each.position, each.state) for each in vehicles()}
 
 
 def test_the_simulator_learns_where_a_vehicle_stands() -> None:
