@@ -1,12 +1,18 @@
 """What follows from a rental's events, and what a rental learns from its vehicle's answers."""
 
+from typing import Final
+
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Command, Unavailability
 from kickstand.fleet.store import CommandItem
 from kickstand.kernel.consumers import Change, stream_consumer
+from kickstand.kernel.events import Event
 from kickstand.rental import service as rentals
-from kickstand.rental.model import Rental
+from kickstand.rental.model import Rental, RentalState
 from kickstand.rental.store import RentalItem
+
+
+_UNLOCKED: Final = frozenset({RentalState.STARTING, RentalState.IN_PROGRESS})
 
 
 @stream_consumer(RentalItem)
@@ -15,8 +21,9 @@ def follow_rentals(change: Change[Rental]) -> None:
     rental, event = change.new, change.event
     if rental is None or event is None:
         return
-    action = _wanted(event.name, unlock=bool(event.data.get("unlock")))
-    if action is not None:
+    action = _wanted(event)
+    # News can be old: what the rental does not want any more must not reach the vehicle.
+    if action is not None and (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
         fleet.send_command(event.id, rental.vehicle_id, action, rental_id=rental.id)
     if event.name == "RentalStarted":
         rentals.launch(rental)
@@ -24,11 +31,11 @@ def follow_rentals(change: Change[Rental]) -> None:
         rentals.wake(rental)
 
 
-def _wanted(event: str, *, unlock: bool) -> Action | None:
-    match event:
+def _wanted(event: Event) -> Action | None:
+    match event.name:
         case "RentalStarted":
             return Action.UNLOCK
-        case "RentalResumed" if unlock:
+        case "RentalResumed" if event.data["unlock"]:
             return Action.UNLOCK
         case "RentalPaused" | "RentalEnding" | "RentalCancelled":
             return Action.LOCK

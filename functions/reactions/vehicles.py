@@ -10,7 +10,6 @@ from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Ve
 from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo
-from kickstand.kernel import ids
 from kickstand.kernel.consumers import queue_consumer
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
@@ -70,18 +69,17 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
         locked=report.locked,
         speed_kmh=report.speed_kmh,
     )
-    vehicle = fleet.receive(telemetry, standing)
-    if vehicle is None:
+    if report.at <= known.reported_at:
         return
-    if vehicle.rental_id is not None:
-        rentals.follow(vehicle.rental_id, telemetry, standing.verdict)
-        _limit_speed(known, vehicle)
+    if known.rental_id is not None:
+        rentals.follow(known.rental_id, telemetry, standing.verdict)
+        _limit_speed(known, telemetry, standing.verdict.max_speed_kmh)
+    # Comes last: what was done before is done again should this not happen, and does no harm.
+    fleet.receive(telemetry, standing)
 
 
-def _limit_speed(before: Vehicle, after: Vehicle) -> None:
-    limit = after.verdict.max_speed_kmh
-    if limit != before.verdict.max_speed_kmh:
+def _limit_speed(vehicle: Vehicle, telemetry: Telemetry, limit: int | None) -> None:
+    if limit != vehicle.verdict.max_speed_kmh:
+        cause = int(telemetry.at.timestamp() * 1000)
         parameters = {"max_speed_kmh": limit}
-        fleet.send_command(
-            ids.new_id(), after.id, Action.LIMIT_SPEED, rental_id=after.rental_id, parameters=parameters
-        )
+        fleet.send_command(cause, vehicle.id, Action.LIMIT_SPEED, rental_id=vehicle.rental_id, parameters=parameters)

@@ -1,6 +1,7 @@
 """A small city for tests: a partner with a product and riders, a network, and vehicles that stand in it."""
 
 from dataclasses import dataclass, field
+from itertools import count
 from uuid import UUID
 
 from kickstand.clients import service as clients
@@ -31,6 +32,9 @@ TIMINGS = RentTimings(
 )
 
 
+_numbers = count(1)
+
+
 @dataclass
 class City:
     """What a test talks about; made through the use cases, in whatever store is there."""
@@ -41,7 +45,6 @@ class City:
     client: ApiClient = field(init=False)
     token: str = field(init=False)
     product: Product = field(init=False)
-    _codes: int = 0
 
     def __post_init__(self) -> None:
         store.begin()
@@ -74,9 +77,8 @@ class City:
 
     def vehicle(self, position: Position = OSLO, verdict: Verdict = ALLOWED, code: str | None = None) -> Vehicle:
         """An available scooter."""
-        self._codes += 1
         standing = fleet.Standing(position, "8809993867fffff", verdict)
-        vehicle = fleet.new_vehicle(code or f"T{self._codes:03d}", self.tariff(), standing, 80)
+        vehicle = fleet.new_vehicle(code or f"T{next(_numbers):03d}", self.tariff(), standing, 80)
         fleet.add_vehicle(vehicle, standing.cell)
         return vehicle
 

@@ -190,16 +190,12 @@ def in_cells(network_id: int, cells: Iterable[str]) -> list[Vehicle]:
     return [item.entity for item in store.load_all(keys) if item is not None]
 
 
-def receive(telemetry: Telemetry, standing: Standing) -> Vehicle | None:
-    """Keep what a vehicle reports. Older than what is known, or from a vehicle that is not ours, it changes nothing.
-
-    Returns:
-        The vehicle as it is now, or ``None`` where nothing changed.
-    """
+def receive(telemetry: Telemetry, standing: Standing) -> bool:
+    """Keep what a vehicle reports; answers whether it was news. Reports may come late, twice or from nowhere."""
     key = VehicleItem.key(telemetry.vehicle_id)
     known = store.load(key)
     if known is None:
-        return None
+        return False
     actions = [
         VehicleItem.position.set(telemetry.position),
         VehicleItem.cell.set(VehicleItem.cell_key(known.network_id, standing.cell)),
@@ -209,17 +205,7 @@ def receive(telemetry: Telemetry, standing: Standing) -> Vehicle | None:
         VehicleItem.reported_at.set(telemetry.at),
         VehicleItem.revision.add(1),
     ]
-    if not store.change(key, actions, condition=VehicleItem.reported_at < telemetry.at):
-        return None
-    return known.entity.model_copy(
-        update={
-            "position": telemetry.position,
-            "verdict": standing.verdict,
-            "battery_percent": telemetry.battery_percent,
-            "locked": telemetry.locked,
-            "reported_at": telemetry.at,
-        }
-    )
+    return store.change(key, actions, condition=VehicleItem.reported_at < telemetry.at)
 
 
 def offer(tariff: Tariff) -> int:

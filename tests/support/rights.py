@@ -1,0 +1,154 @@
+"""What functions ask of AWS, against what the template's roles allow them."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from local.functions import Functions
+from tools.cfn_rules._template import listed, target
+from tools.cloudformation import load
+from tools.registry import ROOT
+
+Need = tuple[str, str]
+"""An action and the resource it is for, such as ``dynamodb:Query`` and ``RentalTable/index/riders``."""
+
+_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_running: ContextVar[str | None] = ContextVar("running", default=None)
+
+
+@dataclass
+class Asked:
+    """Every need of every role that ran, with the handlers that had it."""
+
+    needs: dict[str, dict[Need, set[str]]] = field(default_factory=dict)
+
+    def refused(self) -> dict[str, dict[Need, set[str]]]:
+        """What was asked for and is not allowed, by role."""
+        found = {
+            role: {need: who for need, who in needs.items() if not _allows(role, need)}
+            for role, needs in self.needs.items()
+        }
+        return {role: needs for role, needs in found.items() if needs}
+
+    def idle(self) -> dict[str, set[Need]]:
+        """What is allowed to a role and was never asked for."""
+        found = {
+            role: {grant for grant in grants(role) if not any(_covers(grant, need) for need in needs)}
+            for role, needs in self.needs.items()
+        }
+        return {role: unused for role, unused in found.items() if unused}
+
+
+@contextmanager
+def recorded(patch: pytest.MonkeyPatch) -> Iterator[Asked]:
+    """Note what functions ask for while the platform runs in this process."""
+    asked = Asked()
+    invoke, call = Functions.invoke, BaseClient._make_api_call
+
+    def noted_invoke(self: Functions, arn: str, event: Any) -> Any:
+        token = _running.set(self._functions[arn][0].handler)
+        try:
+            return invoke(self, arn, event)
+        finally:
+            _running.reset(token)
+
+    def noted_call(self: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        handler = _running.get()
+        if handler is not None:
+            needs = asked.needs.setdefault(_role_of(handler), {})
+            for need in _needs(self.meta.service_model.service_name, operation, parameters):
+                needs.setdefault(need, set()).add(handler)
+        return call(self, operation, parameters)
+
+    patch.setattr(Functions, "invoke", noted_invoke)
+    patch.setattr(BaseClient, "_make_api_call", noted_call)
+    yield asked
+
+
+@cache
+def grants(role: str) -> frozenset[Need]:
+    """Everything a role allows to its functions' code; reading streams, queues and writing logs is done for them."""
+    resources = load(ROOT / "template.yaml")["Resources"]
+    settings = resources[role]["Properties"]
+    documents = [policy["PolicyDocument"] for policy in settings.get("Policies", [])]
+    documents += [resources[arn["Ref"]]["Properties"]["PolicyDocument"] for arn in settings["ManagedPolicyArns"]]
+    return frozenset(
+        (action, _name(resource))
+        for document in documents
+        for statement in document["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+        if not action.startswith(("logs:", "sqs:")) and "Stream" not in action and "Records" not in action
+        if "Shard" not in action
+    )
+
+
+@cache
+def _roles() -> dict[str, str]:
+    found = {}
+    for path in (ROOT / "template.yaml", *ROOT.glob("functions/*/template.yaml")):
+        for resource in load(path)["Resources"].values():
+            if resource["Type"] == "AWS::Serverless::Function":
+                found[resource["Properties"]["Handler"]] = target(resource["Properties"]["Role"]) or ""
+    return found
+
+
+def _role_of(handler: str) -> str:
+    return _roles()[handler]
+
+
+def _allows(role: str, need: Need) -> bool:
+    return any(_covers(grant, need) for grant in grants(role))
+
+
+def _covers(grant: Need, need: Need) -> bool:
+    return grant[0] == need[0] and fnmatchcase(need[1], grant[1])
+
+
+def _name(resource: Any) -> str:
+    """A resource of a statement by its logical id, or by what follows the account."""
+    if isinstance(resource, Mapping) and "Fn::Sub" in resource:
+        text = str(resource["Fn::Sub"])
+        if text.startswith("arn:"):
+            return "*" if "${MailIdentity}" in text else text.rpartition(":")[2]
+        return text.replace("${", "").replace(".Arn}", "")
+    return target(resource) or str(resource)
+
+
+def _table(name: str) -> str:
+    variable = next(variable for variable, value in os.environ.items() if value == name and variable.endswith("_TABLE"))
+    return f"{variable.removesuffix('_TABLE').title()}Table"
+
+
+def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
+    match service, operation:
+        case "dynamodb", "TransactWriteItems":
+            for item in parameters["TransactItems"]:
+                for kind, write in item.items():
+                    yield f"dynamodb:{_TRANSACTIONS[kind]}", _table(write["TableName"])
+        case "dynamodb", "BatchGetItem":
+            for table in parameters["RequestItems"]:
+                yield "dynamodb:BatchGetItem", _table(table)
+        case "dynamodb", _:
+            index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+            yield f"dynamodb:{operation}", _table(parameters["TableName"]) + index
+        case "s3", _:
+            yield f"s3:{operation}", f"DocumentsBucket/{parameters['Key']}"
+        case "iot-data", "Publish":
+            yield "iot:Publish", f"topic/{parameters['topic']}"
+        case "stepfunctions", _:
+            yield f"states:{operation}", "RentalWorkflow"
+        case "sesv2", "SendEmail":
+            yield "ses:SendEmail", "identity"
+        case "events", "PutEvents":
+            yield "events:PutEvents", "EventBus"
+        case _:
+            yield f"{service}:{operation}", "?"
