@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+from uuid import UUID
 
 import pytest
+from shapely.geometry import shape
 
+from kickstand.kernel import ids
+from kickstand.pricing.service import current, publish_tariff
 from local.server import Platform
 from local.testing import running_platform
 from tests.support.rights import Asked, recorded
@@ -28,8 +32,11 @@ class Day:
         headers = self.demo["headers"] if path.startswith("/voi") else {}
         data = json.dumps(body).encode() if body is not None else None
         request = Request(self.platform.url + path, data, {**headers, "content-type": "application/json"}, method=method)  # noqa: S310 - this machine
-        with urlopen(request) as answer:  # noqa: S310
-            content = answer.read()
+        try:
+            with urlopen(request) as answer:  # noqa: S310
+                content = answer.read()
+        except HTTPError as error:
+            pytest.fail(f"{method} {path}: {error.code} {error.read().decode()}")
         return json.loads(content) if content else None
 
     def advance(self, seconds: int) -> None:
@@ -46,11 +53,56 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
 
 
 def live(day: Day) -> None:
-    ids = day.demo["ids"]
     product = day.call("POST", "/voi/v1/product/register", {"productName": "Rides"})["data"][0]["id"]
-    day.call("PUT", "/voi/v1/product", {"id": product, "productName": "Rides and more"})
-    rider = day.call("POST", "/voi/v1/user/register", {"email": "a@kickstand.dev", "productId": product, "externalId": "7"})
-    print(rider)
+    day.call("PUT", "/voi/v1/product", {"productId": product, "productName": "Rides and more"})
+    day.call("GET", "/voi/v1/product")
+    new = {"email": "kari@kickstand.dev", "productId": product, "externalId": "K-7"}
+    rider = day.call("POST", "/voi/v1/user/register", new)["data"]["id"]
+    day.call("DELETE", f"/voi/v1/product/{product}")
+    day.call("PATCH", f"/voi/v1/user/{rider}", {"firstName": "Kari"})
+    day.call("GET", f"/voi/v1/user/id/{rider}")
+
+    zone = day.call("GET", "/voi/v1/zone/info")["data"]["attributes"]["zones"][0]["zoneId"]
+    areas = day.call("GET", f"/voi/v1/zone/id/{zone}")["data"]["attributes"]["areas"]
+    vehicles = day.call("GET", f"/voi/v1/vehicles/?zoneID={zone}")["data"]
+    day.call("GET", f"/voi/v1/vehicles/code/{vehicles[0]['attributes']['code']}")
+    day.call("GET", f"/voi/v1/vehicles/id/{vehicles[0]['id']}")
+    day.call("GET", f"/voi/v1/pricing/vehicle/{vehicles[0]['id']}")
+
+    first = start(day, rider, vehicles[0]["id"])
+    slow = next(area for area in areas if area["area_type"] == "slow-zone")
+    number = ids.id_of(UUID(vehicles[0]["id"]))
+    day.call("POST", f"/_local/vehicles/{number}", {"move_to": inside(slow["geometry"]), "speed_kmh": 12.0})
+    day.advance(600)
+    day.call("GET", f"/voi/v1/rental/user/{rider}/active")
+    day.call("POST", f"/voi/v1/rental/{first}/end", {})
+    day.advance(60)
+    day.call("GET", f"/voi/v1/rental/{first}")
+    day.call("GET", f"/voi/v1/rental/user/{rider}")
+
+    start(day, rider, vehicles[1]["id"])  # forgotten: every timer of a rental comes
+    for _ in range(60):
+        day.advance(3600)
+    for vehicle, answer in zip(vehicles[2:4], ("reject", "silent"), strict=True):
+        day.call("POST", "/_local/vehicles/all", {"unlock": answer, "lock": answer})
+        start(day, rider, vehicle["id"])
+        day.advance(3600)
+
+    offered = current(1, 1)
+    assert offered is not None
+    publish_tariff(1, 1, offered.model_copy(update={"start_price": offered.start_price + 100}))
+    day.platform.settle()
+
+
+def inside(geometry: dict[str, Any]) -> list[float]:
+    point = shape(geometry).representative_point()
+    return [point.x, point.y]
+
+
+def start(day: Day, rider: str, vehicle: str) -> str:
+    rental = day.call("POST", "/voi/v1/rental/start", {"userId": rider, "vehicleId": vehicle})["data"][0]
+    day.platform.settle()
+    return str(rental["id"])
 
 
 def test_nothing_is_asked_for_that_is_not_allowed(asked: Asked) -> None:
