@@ -34,7 +34,8 @@ def test_writers_of_the_same_buckets_lose_nothing() -> None:
         here = vehicle(vehicle_id * 16)  # four buckets for all
         gone = vehicle(here.id, revision=2, state=VehicleState.IN_USE)
         back = vehicle(here.id, revision=3, battery_percent=random.randint(1, 79))
-        life: list[Pair] = [(None, here), (here, gone), (gone, back)][: random.randint(1, 3)]
+        whole: list[Pair] = [(None, here), (here, gone), (gone, back)]
+        life = whole[: random.randint(1, 3)]
         last = life[-1][1]
         writer.extend(life)
         if last is not None and last.state is VehicleState.AVAILABLE:

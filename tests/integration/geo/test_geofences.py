@@ -5,6 +5,7 @@ import pytest
 from pynamodb.connection import Connection
 
 from kickstand.geo import service
+from kickstand.geo import store as geo_store
 from kickstand.geo.model import (
     NOWHERE,
     AreaType,
@@ -169,14 +170,14 @@ def test_who_has_seen_an_older_version_is_refused() -> None:
 
 def test_of_two_publications_at_once_one_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     put(CITY)
-    publish = service.store.publish
+    publish = geo_store.publish
 
     def slower(geofence: Any) -> None:
-        monkeypatch.setattr(service.store, "publish", publish)
+        monkeypatch.setattr(geo_store, "publish", publish)
         put(CITY, zone(3, AreaType.SLOW_ZONE))
         publish(geofence)
 
-    monkeypatch.setattr(service.store, "publish", slower)
+    monkeypatch.setattr(geo_store, "publish", slower)
     with pytest.raises(GeofenceChanged):
         put(CITY, zone(2, AreaType.NO_GO_ZONE))
     store.begin()
@@ -220,7 +221,7 @@ def crash_after(writes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "transact_write_items", limited(Connection.transact_write_items))
     monkeypatch.setattr(store, "change", limited(store.change))
     # The last write of a publication lets the old part expire; one more makes the crash come after everything.
-    monkeypatch.setattr(service.store, "retire", limited(service.store.retire))
+    monkeypatch.setattr(geo_store, "retire", limited(geo_store.retire))
 
 
 def kept() -> set[str]:
@@ -250,6 +251,6 @@ def test_an_attempt_at_a_later_version_is_left_alone() -> None:
     header = service.geofence(NETWORK)
     assert header is not None
     coming = header.model_copy(update={"version": 3, "content_id": 5})
-    service.store.write_zones(coming, [service.store.encoded(CITY)])
+    geo_store.write_zones(coming, [geo_store.encoded(CITY)])
     put(CITY)
     assert PartItem.key(NETWORK, 3, 5, 0).sk in kept()

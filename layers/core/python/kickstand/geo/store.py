@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pynamodb.attributes import BinaryAttribute
@@ -23,8 +23,8 @@ PART_BYTES: Final = 400_000
 _KEPT: Final = timedelta(days=1)
 
 
-class GeoItem(Item):
-    """An item of the table of zones."""
+class GeoItem(Item[Any]):
+    """Anything in the table of zones."""
 
     Meta = table_meta("GEO_TABLE")
 
