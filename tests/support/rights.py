@@ -20,7 +20,12 @@ from tools.registry import ROOT
 Need = tuple[str, str]
 """An action and the resource it is for, such as ``dynamodb:Query`` and ``RentalTable/index/riders``."""
 
-_TRANSACTIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
+_TRANSACTIONS = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
 _running: ContextVar[str | None] = ContextVar("running", default=None)
 
 
@@ -51,7 +56,7 @@ class Asked:
 def recorded(patch: pytest.MonkeyPatch) -> Iterator[Asked]:
     """Note what functions ask for while the platform runs in this process."""
     asked = Asked()
-    invoke, call = Functions.invoke, BaseClient._make_api_call
+    invoke, call = Functions.invoke, BaseClient._make_api_call  # type: ignore[attr-defined]  # where every call passes
 
     def noted_invoke(self: Functions, arn: str, event: Any) -> Any:
         token = _running.set(self._functions[arn][0].handler)
@@ -129,17 +134,10 @@ def _table(name: str) -> str:
 
 
 def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
+    if service == "dynamodb":
+        yield from _table_needs(operation, parameters)
+        return
     match service, operation:
-        case "dynamodb", "TransactWriteItems":
-            for item in parameters["TransactItems"]:
-                for kind, write in item.items():
-                    yield f"dynamodb:{_TRANSACTIONS[kind]}", _table(write["TableName"])
-        case "dynamodb", "BatchGetItem":
-            for table in parameters["RequestItems"]:
-                yield "dynamodb:BatchGetItem", _table(table)
-        case "dynamodb", _:
-            index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
-            yield f"dynamodb:{operation}", _table(parameters["TableName"]) + index
         case "s3", _:
             yield f"s3:{operation}", f"DocumentsBucket/{parameters['Key']}"
         case "iot-data", "Publish":
@@ -151,4 +149,18 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
         case "events", "PutEvents":
             yield "events:PutEvents", "EventBus"
         case _:
-            yield f"{service}:{operation}", "?"
+            yield f"{service}:{operation}", "a resource that this module does not know"
+
+
+def _table_needs(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
+    match operation:
+        case "TransactWriteItems":
+            for item in parameters["TransactItems"]:
+                for kind, write in item.items():
+                    yield f"dynamodb:{_TRANSACTIONS[kind]}", _table(write["TableName"])
+        case "BatchGetItem":
+            for table in parameters["RequestItems"]:
+                yield "dynamodb:BatchGetItem", _table(table)
+        case _:
+            index = f"/index/{parameters['IndexName']}" if "IndexName" in parameters else ""
+            yield f"dynamodb:{operation}", _table(parameters["TableName"]) + index
