@@ -4,6 +4,7 @@ A surface says in its module ``_openapi`` what its operations do not know; see :
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from importlib import import_module
@@ -113,7 +114,7 @@ def _operation(
         "summary": operation.summary,
     }
     if operation.description:
-        described["description"] = operation.description
+        described["description"] = _unwrapped(operation.description)
     parameters = [
         parameter
         for part, model in (("path", operation.path_model), ("query", operation.query_model))
@@ -133,6 +134,11 @@ def _operation(
         **_errors(operation, about, places),
     }
     return described
+
+
+def _unwrapped(text: str) -> str:
+    """A docstring's paragraphs as lines, so that wrapping it anew is no change of the API."""
+    return re.sub(r"(?<!\n)\n(?![\n*-])", " ", text)
 
 
 def _parameters(part: str, schema: Schema) -> Iterable[dict[str, Any]]:

@@ -73,7 +73,10 @@ def bicycles() -> Bicycles:
     def list_bikes(query: Page) -> Bikes:
         """List bikes.
 
-        Newest first.
+        Newest first,
+        in pages.
+
+        Pages end.
         """
         raise NotImplementedError
 

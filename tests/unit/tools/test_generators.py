@@ -121,7 +121,7 @@ def test_operations_are_described_by_their_docstrings(document: dict[str, Any]) 
     operation = document["paths"]["/v1/bikes"]["get"]
     assert operation["operationId"] == "list_bikes"
     assert operation["summary"] == "List bikes"
-    assert operation["description"] == "Newest first."
+    assert operation["description"] == "Newest first, in pages.\n\nPages end."
 
 
 def test_parameters_carry_their_bounds_and_are_never_null(document: dict[str, Any]) -> None:
