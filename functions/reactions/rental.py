@@ -11,7 +11,6 @@ from kickstand.rental import service as rentals
 from kickstand.rental.model import Rental, RentalState
 from kickstand.rental.store import RentalItem
 
-
 _UNLOCKED: Final = frozenset({RentalState.STARTING, RentalState.IN_PROGRESS})
 
 

@@ -7,7 +7,6 @@ from pydantic.alias_generators import to_camel
 
 from kickstand.kernel.place import Position
 
-
 VehicleCode = Annotated[str, Field(min_length=4, max_length=4, pattern="^[A-Za-z0-9]{4}$")]
 """The four letters or digits that are printed on a vehicle."""
 

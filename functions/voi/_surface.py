@@ -10,7 +10,14 @@ from pydantic import BaseModel, Field
 
 from kickstand.clients import service as clients
 from kickstand.clients.model import ApiClient, NotAuthenticated, ProductNameEmpty, ProductNotFound
-from kickstand.fleet.model import CodeTaken, CommandSettled, NetworkNotFound, TransitionRefused, VehicleNotFound, VehicleUnavailable
+from kickstand.fleet.model import (
+    CodeTaken,
+    CommandSettled,
+    NetworkNotFound,
+    TransitionRefused,
+    VehicleNotFound,
+    VehicleUnavailable,
+)
 from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
@@ -109,14 +116,14 @@ class Voi(Surface[ApiClient]):
         return {"client_id": caller.id}
 
     def refuse(
-        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self, _operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
     ) -> Answer:
         """The documented answer; where it says only ``Invalid input``, the domain says what is wrong."""
         kind = next(each for each in type(error).__mro__ if each in overrides or each in ERRORS)
         answer = overrides.get(kind) or ERRORS[kind]
         return _error(answer, f"{answer.detail}: {error}" if answer is INVALID_INPUT else answer.detail)
 
-    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, _operation: Operation, problem: Problem) -> Answer:
         """The answer that the input is marked with, ``InvalidInput`` otherwise."""
         marker = next((each for each in problem.annotation if isinstance(each, Invalid)), Invalid())
         answer = marker.empty if problem.missing else marker.answer

@@ -3,10 +3,10 @@
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
-from voi._surface import EMPTY_ZONE_ID, Invalid
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet.model import NetworkNotFound
+from voi._surface import EMPTY_ZONE_ID, Invalid
 
 _LONGEST: Final = 16
 

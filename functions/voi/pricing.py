@@ -3,14 +3,13 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from voi._schemas import Wire
-from voi._surface import INVALID_VEHICLE_ID, Invalid, voi
-
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Vehicle
 from kickstand.http.surface import Loads
 from kickstand.kernel.money import Currency
+from voi._schemas import Wire
+from voi._surface import INVALID_VEHICLE_ID, Invalid, voi
 
 
 class PricingAttributes(Wire):

@@ -3,6 +3,9 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
+from kickstand.clients import service as clients
+from kickstand.clients.model import ApiClient, ProductState
+from kickstand.clients.model import Product as DomainProduct
 from voi._schemas import Body, Wire
 from voi._surface import (
     EMPTY_PRODUCT_ID,
@@ -15,10 +18,6 @@ from voi._surface import (
     Invalid,
     voi,
 )
-
-from kickstand.clients import service as clients
-from kickstand.clients.model import ApiClient, ProductState
-from kickstand.clients.model import Product as DomainProduct
 
 ProductName = Annotated[str, Invalid(empty=EMPTY_PRODUCT_NAME)]
 

@@ -6,6 +6,20 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
+
+from kickstand.billing import service as billing
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import VehicleNotFound
+from kickstand.http.surface import Loads
+from kickstand.identity import service as identity
+from kickstand.identity.model import RiderNotFound
+from kickstand.kernel import clock
+from kickstand.kernel.money import Currency
+from kickstand.kernel.place import Position
+from kickstand.rental import service as rentals
+from kickstand.rental.model import EndReason
+from kickstand.rental.model import Rental as DomainRental
 from voi._schemas import Body, GivenLocation, Location, VehicleCode, Wire
 from voi._surface import (
     INVALID_INPUT,
@@ -22,21 +36,6 @@ from voi._surface import (
     Invalid,
     voi,
 )
-
-from kickstand.billing import service as billing
-from kickstand.clients.model import ApiClient
-from kickstand.fleet import service as fleet
-from kickstand.fleet.model import VehicleNotFound
-from kickstand.http.surface import Loads
-from kickstand.identity import service as identity
-from kickstand.identity.model import RiderNotFound
-from kickstand.kernel import clock
-from kickstand.kernel.money import Currency
-from kickstand.kernel.place import Position
-from kickstand.pricing import rules as pricing
-from kickstand.rental import service as rentals
-from kickstand.rental.model import EndReason, RentalState
-from kickstand.rental.model import Rental as DomainRental
 
 
 class State(StrEnum):
@@ -105,19 +104,18 @@ class RentalList(Wire):
     data: list[Rental]
 
     @classmethod
-    def of(cls, *rentals: DomainRental) -> "RentalList":
-        """The wire form of rentals, as they are now."""
-        now = clock.now()
-        return cls(data=[Rental(id=each.public_id, attributes=_attributes(each, now)) for each in rentals])
+    def of(cls, *found: DomainRental, at: datetime | None = None) -> "RentalList":
+        """The wire form of rentals, as they are at a time; now if none is given."""
+        now = at or clock.now()
+        return cls(data=[Rental(id=each.public_id, attributes=_attributes(each, now)) for each in found])
 
 
 def _attributes(rental: DomainRental, now: datetime) -> RentalAttributes:
-    until = rental.ended_at or now
-    # How far a running ride has gone does not matter for showing what its time costs.
-    fare = rental.fare or pricing.fare(rental.tariff, rental.started_at, now, rental.tariff.free_under_m)
+    account = rentals.account(rental, now)
+    total = Total(amount=account.fare.total, currency=account.fare.currency, vat=account.fare.vat)
     return RentalAttributes(
-        rental_duration_min=pricing.billed_minutes(rental.started_at, until),
-        cost=Cost(total=Total(amount=fare.total, currency=fare.currency, vat=fare.vat)),
+        rental_duration_min=account.minutes,
+        cost=Cost(total=total),
         state=_state(rental),
         started_at=rental.started_at,
         ended_at=rental.ended_at,
@@ -185,7 +183,14 @@ class RentalsUserPath(Wire):
     "/v1/rental/start",
     tag="Rental",
     access="RentalRequests",
-    errors=(INVALID_INPUT, INVALID_USER_ID, INVALID_VEHICLE_ID, USER_DOES_NOT_EXIST, RENTAL_EXISTS, VEHICLE_NOT_RENTABLE),
+    errors=(
+        INVALID_INPUT,
+        INVALID_USER_ID,
+        INVALID_VEHICLE_ID,
+        USER_DOES_NOT_EXIST,
+        RENTAL_EXISTS,
+        VEHICLE_NOT_RENTABLE,
+    ),
     refusals={RiderNotFound: USER_DOES_NOT_EXIST, VehicleNotFound: VEHICLE_NOT_RENTABLE},
 )
 def start_rental(caller: ApiClient, body: StartRental) -> RentalList:
@@ -195,7 +200,8 @@ def start_rental(caller: ApiClient, body: StartRental) -> RentalList:
     has one rental at a time. Should the vehicle fail to unlock, the rental ends by itself without charge.
     """
     position = body.user_start_location.position if body.user_start_location else None
-    return RentalList.of(rentals.start(caller, body.user_id, body.vehicle_id, position))
+    rental = rentals.start(caller, body.user_id, body.vehicle_id, position)
+    return RentalList.of(rental, at=rental.started_at)
 
 
 @voi.operation(
@@ -208,8 +214,9 @@ def start_rental(caller: ApiClient, body: StartRental) -> RentalList:
 def end_rental(caller: ApiClient, path: EndedRentalPath, body: EndRental | None = None) -> RentalList:
     """End a rental.
 
-    The answer carries the final cost; the vehicle locks and is then free for others. Refused with ``InvalidInput`` where
-    the vehicle stands in an area in which rentals cannot end. Rides under two minutes or a hundred metres are free.
+    The answer carries the final cost; the vehicle locks and is then free for others. Refused with ``InvalidInput``
+    where the vehicle stands in an area in which rentals cannot end. Rides under two minutes or a hundred metres are
+    free.
     """
     position = body.user_end_location.position if body and body.user_end_location else None
     return RentalList.of(rentals.end(caller, path.rental_id, position))

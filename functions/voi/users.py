@@ -4,6 +4,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import EmailStr
+
+from kickstand.clients.model import ApiClient
+from kickstand.http.surface import Loads
+from kickstand.identity import service as identity
+from kickstand.identity.model import Rider
+from kickstand.identity.service import Profile
 from voi._schemas import Body, Wire
 from voi._surface import (
     EMPTY_USER_EMAIL,
@@ -14,12 +20,6 @@ from voi._surface import (
     Invalid,
     voi,
 )
-
-from kickstand.clients.model import ApiClient
-from kickstand.http.surface import Loads
-from kickstand.identity import service as identity
-from kickstand.identity.model import Rider
-from kickstand.identity.service import Profile
 
 
 class UserAttributes(Wire):

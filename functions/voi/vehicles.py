@@ -5,18 +5,19 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
-from voi._schemas import Location, VehicleCode, Wire
-from voi._surface import INVALID_INPUT, INVALID_VEHICLE_ID, Invalid, voi
-from voi._zone_ids import ZoneId, network_of, visible_network
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
-from kickstand.fleet.listing import Entry, Rendering
+from kickstand.fleet.listing import Rendering
+from kickstand.fleet.listing_store import Entry
 from kickstand.fleet.model import NetworkNotFound, Percent
 from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.http.messages import Representation, Request
 from kickstand.http.surface import Loads
+from voi._schemas import Location, VehicleCode, Wire
+from voi._surface import INVALID_INPUT, INVALID_VEHICLE_ID, Invalid, voi
+from voi._zone_ids import ZoneId, network_of, visible_network
 
 _LISTING_MAX_AGE_S: Final = 1
 
@@ -56,8 +57,8 @@ class VehicleList(Wire):
 
 
 def _entry(network_id: int, entry: Entry) -> bytes:
-    # Ten thousand of these make one answer: written by hand, they take a tenth of the time of ten thousand models. Every
-    # part is a number, a UUID or a code of four letters and digits, so nothing needs escaping.
+    # Ten thousand of these make one answer: written by hand, they take a tenth of the time of ten thousand models.
+    # Every part is a number, a UUID or a code of four letters and digits, so nothing needs escaping.
     return (
         f'{{"type":"vehicle","id":"{entry.public_id}","attributes":{{"batteryLevel":{entry.battery},'
         f'"location":{{"longitude":{entry.longitude},"latitude":{entry.latitude}}},'
@@ -95,7 +96,8 @@ class VehiclePath(Wire):
 def list_vehicles_by_zone(caller: ApiClient, query: ZoneQuery, request: Request) -> Representation:
     """List the vehicles of a zone that can be rented now.
 
-    At most about a second old. Ask every few seconds, with the entity tag of the last answer and ``Accept-Encoding: gzip``.
+    At most about a second old. Ask every few seconds, with the entity tag of the last answer and
+    ``Accept-Encoding: gzip``.
     """
     network_id = visible_network(caller, query.zone_id)
     etag = listing.etag(network_id)

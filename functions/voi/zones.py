@@ -5,9 +5,6 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
-from voi._schemas import Wire
-from voi._surface import EMPTY_ZONE_ID, voi
-from voi._zone_ids import ZoneId, network_of, visible_network
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
@@ -17,6 +14,9 @@ from kickstand.geo.model import AreaType, MultiPolygon
 from kickstand.http.messages import Representation, Request, compress
 from kickstand.http.surface import Loads
 from kickstand.kernel.cache import Recent
+from voi._schemas import Wire
+from voi._surface import EMPTY_ZONE_ID, voi
+from voi._zone_ids import ZoneId, network_of, visible_network
 
 _AREAS_MAX_AGE_S: Final = 6 * 3600
 _ZONES_KEPT: Final = 8
@@ -102,8 +102,8 @@ _bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)
 def get_zone_areas(caller: ApiClient, path: ZonePath, request: Request) -> Representation:
     """Get the areas of a zone.
 
-    Areas change rarely: the answer may be kept for six hours, and asking with its entity tag costs next to nothing. A zone
-    has either ``no-parking`` or ``parking-spot`` areas, never both.
+    Areas change rarely: the answer may be kept for six hours, and asking with its entity tag costs next to nothing. A
+    zone has either ``no-parking`` or ``parking-spot`` areas, never both.
     """
     network_id = visible_network(caller, path.zone_id)
     content_id = geo.content_id(network_id)

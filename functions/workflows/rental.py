@@ -24,7 +24,7 @@ logger = Logger()
 Task = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
-class RentalChanged(Exception):  # noqa: N818 - the name that the state machine catches
+class RentalChanged(Exception):
     """The rental is not what was planned on any more."""
 
 
@@ -100,7 +100,7 @@ def publish_completed(event: dict[str, Any]) -> dict[str, Any]:
 
 @_task
 def park(event: dict[str, Any]) -> dict[str, Any]:
-    """Keep what could not be done where operators look for it; the execution fails after this, and an alarm goes off."""
+    """Keep what could not be done where operators look for it; then the execution fails, and an alarm goes off."""
     error = event["error"]["Error"]
     rentals.park(event["rental_id"], error)
     logger.error("workflow parked", extra={"rental_id": event["rental_id"], "error": error})

@@ -95,7 +95,9 @@ def shortcomings(expected: Schema, actual: Schema, where: str, facts: Schema, ou
         if name in wanted and wanted[name] != given.get(name):
             yield f"{where}: {name} {wanted[name]} / {given.get(name)}"
     missing = set(wanted.get("required", [])) - set(given.get("required", []))
-    if missing - {name for name, member in given.get("properties", {}).items() if "default" in member or "const" in member}:
+    if missing - {
+        name for name, member in given.get("properties", {}).items() if "default" in member or "const" in member
+    }:
         yield f"{where}: not always there: {sorted(missing)}"
     for name, member in wanted.get("properties", {}).items():
         if name not in given.get("properties", {}):

@@ -19,7 +19,9 @@ from kickstand.pricing.model import Tariff
 OSLO = Position(longitude=10.7522, latitude=59.9139)
 ALLOWED = Verdict(geofence_version=1, ride_start_allowed=True)
 NO_PARKING = Verdict(geofence_version=1, ride_start_allowed=True, end_refusal=EndRefusal.NO_PARKING)
-ISSUER = Issuer(name="Oslo Rides AS", address=("Storgata 1", "0155 Oslo"), vat_number="NO123456789MVA", email="o@r.example")
+ISSUER = Issuer(
+    name="Oslo Rides AS", address=("Storgata 1", "0155 Oslo"), vat_number="NO123456789MVA", email="o@r.example"
+)
 TIMINGS = RentTimings(
     too_long_notice_s=3600,
     too_long_repeat_s=1800,

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 from botocore.config import Config
@@ -38,7 +38,7 @@ _CONSUMERS: Final[Mapping[str, Handler]] = {
 _PATIENCE: Final = 20
 
 
-class Crash(Exception):  # noqa: N818 - it is what it says
+class Crash(Exception):
     """The process died at this point."""
 
 
@@ -49,7 +49,7 @@ class Streams:
         # Engines name shards in fewer characters than AWS does.
         config = Config(parameter_validation=False)
         endpoint = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
-        self._client = Session().create_client("dynamodbstreams", endpoint_url=endpoint, config=config)
+        self._client: Any = Session().create_client("dynamodbstreams", endpoint_url=endpoint, config=config)
         self._iterators = {variable: self._latest(os.environ[variable]) for variable in _CONSUMERS}
 
     def new(self, variable: str) -> Records:
@@ -80,7 +80,7 @@ class World:
     started: set[int] = field(default_factory=set)
     announced: list[int] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
-    dying: "Dying" = field(default_factory=lambda: Dying())
+    dying: "Dying" = field(default_factory=lambda: Dying())  # noqa: PLW0108 - declared below
 
     def __post_init__(self) -> None:
         self.streams = Streams()
@@ -100,13 +100,13 @@ class World:
         self.published.append(command)
 
     def deliver(self) -> bool:
-        """Hand all waiting records to their consumers, again and again where they fail; answers whether there were any."""
+        """Hand all waiting records to their consumers until they are taken; answers whether there were any."""
         batches = {variable: self.streams.new(variable) for variable in _CONSUMERS}
         for variable, records in batches.items():
+            doubled = records * 2 if self.shuffle else records
             if self.shuffle:
-                records = records * 2
-                self.shuffle.shuffle(records)
-            self._consume(_CONSUMERS[variable], records)
+                self.shuffle.shuffle(doubled)
+            self._consume(_CONSUMERS[variable], doubled)
         return any(batches.values())
 
     def _consume(self, handler: Handler, records: Records) -> None:
@@ -182,7 +182,7 @@ class Dying:
         self.at = at
         self.writes = 0
 
-    def __enter__(self) -> "Dying":
+    def __enter__(self) -> Self:
         self._events = store.connection().client.meta.events
         for operation in ("PutItem", "UpdateItem", "TransactWriteItems"):
             self._events.register(f"after-call.dynamodb.{operation}", self._count)

@@ -15,7 +15,7 @@ from tests.support import samples
 
 @pytest.fixture
 def bucket(aws: Session) -> Session:
-    kernel_aws.client.cache_clear()
+    kernel_aws.disconnect()
     store.begin()
     s3: Any = aws.create_client("s3")
     s3.create_bucket(Bucket="documents", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})

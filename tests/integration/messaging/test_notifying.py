@@ -27,14 +27,14 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(autouse=True)
 def world(aws: Session) -> Iterator[None]:
-    kernel_aws.client.cache_clear()
+    kernel_aws.disconnect()
     store.begin()
     ses: Any = aws.create_client("sesv2")
     ses.create_email_identity(EmailIdentity="rides@kickstand.example")
     NetworkItem.of(samples.network()).save()
     RiderItem.of(samples.rider()).save()
     yield
-    kernel_aws.client.cache_clear()
+    kernel_aws.disconnect()
 
 
 def sent() -> list[Any]:

@@ -25,7 +25,11 @@ def api(city: City) -> Client:
 
 
 def start(city: City, api: Client) -> str:
-    body = {"userId": str(city.rider().public_id), "vehicleId": str(city.vehicle().public_id), "userStartLocation": HERE}
+    body = {
+        "userId": str(city.rider().public_id),
+        "vehicleId": str(city.vehicle().public_id),
+        "userStartLocation": HERE,
+    }
     return str(api.call("start_rental", body=body).json["data"][0]["id"])
 
 

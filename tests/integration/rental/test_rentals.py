@@ -7,9 +7,16 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import VehicleNotFound, VehicleState, VehicleUnavailable
 from kickstand.identity.model import RiderNotFound
 from kickstand.kernel import store
-from kickstand.rental import service as rentals
-from kickstand.rental.model import EndReason, EndingRefused, ImplausiblePosition, RentalAlreadyEnded, RentalState, RiderHasRental
 from kickstand.kernel.place import Position
+from kickstand.rental import service as rentals
+from kickstand.rental.model import (
+    EndingRefused,
+    EndReason,
+    ImplausiblePosition,
+    RentalAlreadyEnded,
+    RentalState,
+    RiderHasRental,
+)
 from tests.support.city import NO_PARKING, NOBODY, OSLO, City
 
 

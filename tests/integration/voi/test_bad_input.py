@@ -26,7 +26,7 @@ WRONG: dict[str, list[Any]] = {
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
-        return FACTS["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        schema = FACTS["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     return schema
 
 
@@ -94,7 +94,7 @@ def world(aws: Session) -> World:
 
 
 def _everything(session: Session) -> list[Any]:
-    client = session.create_client("dynamodb")
+    client: Any = session.create_client("dynamodb")
     tables = client.list_tables()["TableNames"]
     return [sorted(client.scan(TableName=name)["Items"], key=str) for name in tables]
 
@@ -168,6 +168,6 @@ def test_a_change_touches_only_what_is_sent(world: World) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operation=st.sampled_from(sorted(OPERATIONS)), value=st.text(max_size=60), raw=st.text(max_size=200))
 def test_noise_never_breaks_anything(world: World, operation: str, value: str, raw: str) -> None:
-    path = {name: value for name in world.path(operation) or {}} or None
+    path = dict.fromkeys(world.path(operation) or {}, value) or None
     reply = world.api.call(operation, path=path, query={"zoneID": value}, raw=raw)
     assert reply.status < 500

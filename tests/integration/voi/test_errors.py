@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.session import Session
 
 from kickstand.kernel import clock, store
-from tests.support.api import Client, Reply, surface, voi
+from tests.support.api import Reply, surface, voi
 from tests.support.city import NO_PARKING, NOBODY, City
 
 FACTS = json.loads((Path(__file__).parents[2] / "contract" / "facts" / "voi.json").read_text())

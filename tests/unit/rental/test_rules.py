@@ -61,7 +61,12 @@ def track(**differently: Any) -> Track:
 
 def command(state: CommandState = CommandState.SENT) -> Command:
     return Command(
-        id="c", vehicle_id=5, action=Action.UNLOCK, state=state, sent_at=after(2), event=Event.new("CommandSent", after(2))
+        id="c",
+        vehicle_id=5,
+        action=Action.UNLOCK,
+        state=state,
+        sent_at=after(2),
+        event=Event.new("CommandSent", after(2)),
     )
 
 

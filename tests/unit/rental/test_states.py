@@ -1,10 +1,18 @@
 """Every state of every machine meets every trigger: what is in the table happens, all else is refused."""
 
 from enum import StrEnum
+from typing import Any
 
 import pytest
 
-from kickstand.fleet.model import COMMAND_STATES, VEHICLE_STATES, CommandState, CommandTrigger, VehicleState, VehicleTrigger
+from kickstand.fleet.model import (
+    COMMAND_STATES,
+    VEHICLE_STATES,
+    CommandState,
+    CommandTrigger,
+    VehicleState,
+    VehicleTrigger,
+)
 from kickstand.kernel.states import Machine
 from kickstand.rental.model import OPEN, RENTAL_STATES, RentalState, RentalTrigger
 
@@ -39,15 +47,15 @@ lost           -        -                  -      -       -      -         -    
 decommissioned -        -                  -      -       -      -         -           -         -             -         -        -    -           -
 """  # noqa: E501
 
-MACHINES = [
+MACHINES: list[tuple[Any, str, Any, Any]] = [
     (RENTAL_STATES, RENTAL, RentalState, RentalTrigger),
     (COMMAND_STATES, COMMAND, CommandState, CommandTrigger),
     (VEHICLE_STATES, VEHICLE, VehicleState, VehicleTrigger),
 ]
 
 
-def cells() -> list[tuple[Machine[StrEnum, StrEnum], StrEnum, StrEnum, str]]:
-    found = []
+def cells() -> list[tuple[Any, StrEnum, StrEnum, str]]:
+    found: list[tuple[Any, StrEnum, StrEnum, str]] = []
     for machine, drawn, states, triggers in MACHINES:
         header, *rows = [line.split() for line in drawn.strip("\n").splitlines()]
         assert [states(row[0]) for row in rows] == list(states)

@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from kickstand.clients import tokens
-from kickstand.clients.model import ApiClient, NotAuthenticated, Product, ProductNameEmpty, ProductNotFound, ProductState
+from kickstand.clients.model import (
+    ApiClient,
+    NotAuthenticated,
+    Product,
+    ProductNameEmpty,
+    ProductNotFound,
+    ProductState,
+    Token,
+)
 from kickstand.clients.store import ClientItem, ProductItem, products_of
 from kickstand.kernel import clock, ids, store
 
@@ -121,7 +129,7 @@ def _client(client_id: int) -> ApiClient:
     return item.entity
 
 
-def _replace_tokens(client: ApiClient, replaced: tuple[tokens.Token, ...]) -> None:
+def _replace_tokens(client: ApiClient, replaced: tuple[Token, ...]) -> None:
     unchanged = ClientItem.tokens == list(client.tokens)
     if not store.change(ClientItem.key_of(client), [ClientItem.tokens.set(list(replaced))], condition=unchanged):
         raise store.Contention

@@ -3,16 +3,16 @@
 from uuid import UUID
 
 from kickstand.clients.model import ApiClient, Product, ProductState, Token
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 
 
-class ClientsItem(Item):
+class ClientsItem(Item[Entity]):
     """Anything in the clients table."""
 
     Meta = table_meta("CLIENTS_TABLE")
 
 
-class ClientItem(ClientsItem):
+class ClientItem(ClientsItem[ApiClient]):
     """A partner: ``CLIENT#<id>`` / ``CLIENT``."""
 
     KIND = "client"
@@ -36,7 +36,7 @@ class ClientItem(ClientsItem):
         return cls.key(entity.id)
 
 
-class ProductItem(ClientsItem):
+class ProductItem(ClientsItem[Product]):
     """A product: ``CLIENT#<client id>`` / ``PRODUCT#<id>``."""
 
     KIND = "product"

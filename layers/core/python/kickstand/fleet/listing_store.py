@@ -124,7 +124,7 @@ class Header(BaseModel):
     versions: dict[str, int]
 
 
-class HeaderItem(FleetItem):
+class HeaderItem(FleetItem[Header]):
     """The header of a network's listing: ``LISTING#<network id>`` / ``HEADER``."""
 
     KIND = "listing"
@@ -144,7 +144,7 @@ class HeaderItem(FleetItem):
         return cls.key(entity.network_id)
 
 
-class BucketItem(FleetItem):
+class BucketItem(FleetItem[Bucket]):
     """A bucket: ``LISTING#<network id>#<number>`` / ``BUCKET``, apart from each other so that no partition gets hot."""
 
     KIND = "listing_bucket"

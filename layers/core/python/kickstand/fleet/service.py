@@ -14,7 +14,6 @@ from kickstand.fleet.model import (
     Action,
     CodeTaken,
     Command,
-    CommandSettled,
     CommandState,
     CommandTrigger,
     Network,
@@ -36,6 +35,7 @@ from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
 
+_JITTER_M: Final = 8
 _COMMANDS_KEPT: Final = timedelta(days=30)
 
 
@@ -89,7 +89,9 @@ class Standing:
     verdict: Verdict
 
 
-def new_vehicle(code: str, offer: Tariff, standing: Standing, battery_percent: int, vehicle_id: int | None = None) -> Vehicle:
+def new_vehicle(
+    code: str, offer: Tariff, standing: Standing, battery_percent: int, vehicle_id: int | None = None
+) -> Vehicle:
     """A vehicle that can be rented at ``offer``, not yet part of the fleet."""
     identifier = ids.new_id() if vehicle_id is None else vehicle_id
     return Vehicle(
@@ -196,15 +198,20 @@ def receive(telemetry: Telemetry, standing: Standing) -> bool:
     known = store.load(key)
     if known is None:
         return False
-    actions = [
-        VehicleItem.position.set(telemetry.position),
-        VehicleItem.cell.set(VehicleItem.cell_key(known.network_id, standing.cell)),
-        VehicleItem.verdict.set(standing.verdict),
+    actions: list[store.Action] = [
         VehicleItem.battery_percent.set(telemetry.battery_percent),
         VehicleItem.locked.set(telemetry.locked),
         VehicleItem.reported_at.set(telemetry.at),
         VehicleItem.revision.add(1),
     ]
+    if known.position.distance_m(telemetry.position) >= _JITTER_M or standing.verdict != known.verdict:
+        # A vehicle that stands still stays where it is, however its positioning wavers.
+        cell = VehicleItem.cell_key(known.network_id, standing.cell)
+        actions += [
+            VehicleItem.position.set(telemetry.position),
+            VehicleItem.cell.set(cell),
+            VehicleItem.verdict.set(standing.verdict),
+        ]
     return store.change(key, actions, condition=VehicleItem.reported_at < telemetry.at)
 
 
@@ -222,7 +229,7 @@ def offer(tariff: Tariff) -> int:
 
 
 def rent(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
-    """Give a vehicle to a rental; refused with :class:`VehicleUnavailable` unless it is free at the moment of writing."""
+    """Give a vehicle to a rental; refused with :class:`VehicleUnavailable` unless it is free when this is written."""
     free = (VehicleItem.state == VehicleState.AVAILABLE) & VehicleItem.rental_id.does_not_exist()
     actions = [
         VehicleItem.state.set(VEHICLE_STATES.next(VehicleState.AVAILABLE, VehicleTrigger.RENT)),
@@ -277,12 +284,17 @@ def _move(tx: store.Transaction, vehicle_id: int, rental_id: int, state: Vehicle
 
 
 def send_command(
-    cause: int, vehicle_id: int, action: Action, *, rental_id: int | None = None, parameters: dict[str, Any] | None = None
+    cause: int,
+    vehicle_id: int,
+    action: Action,
+    *,
+    rental_id: int | None = None,
+    parameters: dict[str, Any] | None = None,
 ) -> Command:
     """Tell a vehicle to do something, once for each ``cause``.
 
-    A repetition, after a crash say, hands the command to the channel only if that is not known to have happened, and under the
-    same id, which the vehicle obeys once.
+    A repetition, after a crash say, hands the command to the channel only if that is not known to have happened, and
+    under the same id, which the vehicle obeys once.
 
     Args:
         cause: id of the event that wants it.

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.fleet.model import (
     Action,
@@ -23,17 +24,17 @@ from kickstand.fleet.model import (
 from kickstand.geo.model import Parking, Verdict
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 from kickstand.pricing.model import Tariff
 
 
-class FleetItem(Item):
+class FleetItem(Item[Entity]):
     """Anything in the fleet table."""
 
     Meta = table_meta("FLEET_TABLE")
 
 
-class NetworkItem(FleetItem):
+class NetworkItem(FleetItem[Network]):
     """A network: ``NETWORK#<id>`` / ``NETWORK``."""
 
     KIND = "network"
@@ -60,7 +61,7 @@ class NetworkItem(FleetItem):
         return cls.key(entity.id)
 
 
-class VehicleModelItem(FleetItem):
+class VehicleModelItem(FleetItem[VehicleModel]):
     """A vehicle model: ``MODEL#<id>`` / ``MODEL``."""
 
     KIND = "vehicle_model"
@@ -108,7 +109,7 @@ class ModelIndex(GlobalSecondaryIndex[Any]):
     pk = UnicodeAttribute(range_key=True)
 
 
-class VehicleItem(FleetItem):
+class VehicleItem(FleetItem[Vehicle]):
     """A vehicle: ``VEHICLE#<id>`` / ``VEHICLE``."""
 
     KIND = "vehicle"
@@ -156,7 +157,7 @@ class VehicleItem(FleetItem):
         return f"{network_id}#{model_id}"
 
 
-class CodeItem(FleetItem):
+class CodeItem(FleetItem[BaseModel]):
     """Which vehicle carries a code: ``CODE#<code>`` / ``CODE``."""
 
     KIND = "code"
@@ -169,7 +170,7 @@ class CodeItem(FleetItem):
         return Key(CodeItem, f"CODE#{code.upper()}", "CODE")
 
 
-class CommandItem(FleetItem):
+class CommandItem(FleetItem[Command]):
     """A command: ``VEHICLE#<vehicle id>`` / ``COMMAND#<id>``."""
 
     KIND = "command"

@@ -76,8 +76,8 @@ class Representation:
         etag: entity tag, with its quotes.
         max_age: seconds for which clients may use it without asking.
         body: JSON bytes.
-        packed: their gzip form, where it is known already. A client that takes gzip needs nothing else; without both, it has
-            the representation already (304).
+        packed: their gzip form, where it is known already. A client that takes gzip needs nothing else; without both,
+            it has the representation already (304).
     """
 
     etag: str
@@ -88,7 +88,11 @@ class Representation:
 
 def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:
     """A JSON answer."""
-    return {"statusCode": status, "headers": {"content-type": "application/json"} | (headers or {}), "body": body.decode()}
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json"} | (headers or {}),
+        "body": body.decode(),
+    }
 
 
 def cached_answer(request: Request, representation: Representation) -> Answer:

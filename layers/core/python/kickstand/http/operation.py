@@ -1,4 +1,4 @@
-"""One documented operation of a published API, declared once; functions, routes and documentation are generated from it."""
+"""One documented operation of a published API, declared once; functions, routes and documents come from it."""
 
 from dataclasses import dataclass
 

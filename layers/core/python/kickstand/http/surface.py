@@ -1,4 +1,4 @@
-"""A published API: how its requests are authenticated, decoded, answered and logged. Each surface makes one of these."""
+"""A published API: how its requests are authenticated, decoded, answered and logged. Each surface makes one."""
 
 import inspect
 import time
@@ -26,7 +26,7 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class Loads:
-    """Marks an input that names something to be read: ``expect`` announces it, so that the first round trip brings it along."""
+    """Marks an input that names something to be read; ``expect`` lets the first round trip bring it along."""
 
     expect: Callable[[Any], None]
 
@@ -50,7 +50,7 @@ class Problem:
     annotation: tuple[Any, ...] = ()
 
 
-class InvalidRequest(Exception):  # noqa: N818 - an answer, not a failure of ours
+class InvalidRequest(Exception):
     """Input that does not fit the operation's declaration."""
 
     def __init__(self, problem: Problem) -> None:
@@ -80,7 +80,9 @@ class Surface(ABC, Generic[Caller]):
         """What of the caller belongs into a log line: identifiers, nothing personal."""
 
     @abstractmethod
-    def refuse(self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]) -> Answer:
+    def refuse(
+        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+    ) -> Answer:
         """The answer to a domain error."""
 
     @abstractmethod
@@ -107,9 +109,9 @@ class Surface(ABC, Generic[Caller]):
     ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
-        The function names what it needs: ``caller`` (the authenticated client), ``path``, ``query`` and ``body`` (pydantic
-        models, decoded and validated) and ``request`` (the raw request, for conditional requests). A body that may be left out
-        has a default.
+        The function names what it needs: ``caller`` (the authenticated client), ``path``, ``query`` and ``body``
+        (pydantic models, decoded and validated) and ``request`` (the raw request, for conditional requests). A body
+        that may be left out has a default.
 
         Args:
             method: HTTP method.
@@ -209,7 +211,9 @@ class _Runner(Generic[Caller]):
             seen["refusal"] = f"{error.problem.part}.{error.problem.field}"
             answer = self.surface.refuse_input(self.operation, error.problem)
         except Exception:
-            logger.exception("operation failed", extra={"operation": self.operation.id, "request_id": request.id, **seen})
+            logger.exception(
+                "operation failed", extra={"operation": self.operation.id, "request_id": request.id, **seen}
+            )
             answer = self.surface.fail(self.operation)
         logger.info(
             "request",

@@ -3,17 +3,19 @@
 import hashlib
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from kickstand.identity.model import Rider
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 
 
-class IdentityItem(Item):
+class IdentityItem(Item[Entity]):
     """Anything in the identity table."""
 
     Meta = table_meta("IDENTITY_TABLE")
 
 
-class RiderItem(IdentityItem):
+class RiderItem(IdentityItem[Rider]):
     """A rider: ``RIDER#<id>`` / ``RIDER``."""
 
     KIND = "rider"
@@ -41,7 +43,7 @@ class RiderItem(IdentityItem):
         return cls.key(entity.id)
 
 
-class ExternalIdItem(IdentityItem):
+class ExternalIdItem(IdentityItem[BaseModel]):
     """Says that a partner has given an external id away: ``EXTERNAL#<client id>#<digest>`` / ``EXTERNAL``."""
 
     KIND = "external_id"

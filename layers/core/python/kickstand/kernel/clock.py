@@ -1,4 +1,7 @@
-"""The one clock of the system. Times are aware ``datetime`` objects in UTC; local time exists only through a network's timezone."""
+"""The one clock of the system.
+
+Times are aware ``datetime`` objects in UTC; local time exists only through a network's timezone.
+"""
 
 from datetime import UTC, datetime, timedelta
 

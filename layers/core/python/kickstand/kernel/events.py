@@ -1,7 +1,7 @@
 """Domain events: facts that the transaction of a use case commits together with the state they describe.
 
-An aggregate's item carries its latest event, so the table's stream delivers each fact exactly where it became true and no
-second write is needed. Consumers see an event once per stream record and must expect to see it again.
+An aggregate's item carries its latest event, so the table's stream delivers each fact exactly where it became true and
+no second write is needed. Consumers see an event once per stream record and must expect to see it again.
 """
 
 from datetime import datetime

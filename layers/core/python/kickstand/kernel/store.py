@@ -2,11 +2,12 @@
 
 Three rules shape this module:
 
-* a use case reads what it needs in one round trip: keys that a surface already knows are announced with :func:`expect`, and the
-  first :func:`load` fetches them all in one batch;
-* a use case writes everything in one transaction: :class:`Transaction` names, beside each condition, the domain error that its
-  failure means;
-* the entity is a pydantic model and its item declares the same attributes with :class:`Value`, so nothing translates by hand.
+* a use case reads what it needs in one round trip: keys that a surface already knows are announced with :func:`expect`,
+  and the first :func:`load` fetches them all in one batch;
+* a use case writes everything in one transaction: :class:`Transaction` names, beside each condition, the domain error
+  that its failure means;
+* the entity is a pydantic model and its item declares the same attributes with :class:`Value`, so nothing translates by
+  hand.
 """
 
 import os
@@ -35,12 +36,14 @@ _ATTEMPTS: Final = 5
 _BATCH_LIMIT: Final = 100
 
 T = TypeVar("T")
-I = TypeVar("I", bound="Item")
+ItemType = TypeVar("ItemType", bound="Item[Any]")
 Entity = TypeVar("Entity", bound=BaseModel)
 
 
 class Value(Attribute[T], Generic[T]):
-    """An attribute that holds anything pydantic can validate, in DynamoDB's own types so that conditions can look inside.
+    """An attribute that holds anything pydantic can validate.
+
+    It is kept in DynamoDB's own types, so that conditions can look inside.
 
     Args:
         type_: the Python type, such as ``int``, an enum, ``datetime`` or a pydantic model.
@@ -70,13 +73,18 @@ class Value(Attribute[T], Generic[T]):
 
 def _attribute_type(type_: Any) -> str:  # noqa: ANN401
     plain = get_origin(type_) or type_
-    for tag, types in {"BOOL": (bool,), "N": (int, float), "M": (BaseModel, dict), "L": (list, tuple, set, frozenset)}.items():
+    for tag, types in {
+        "BOOL": (bool,),
+        "N": (int, float),
+        "M": (BaseModel, dict),
+        "L": (list, tuple, set, frozenset),
+    }.items():
         if isinstance(plain, type) and issubclass(plain, types):
             return tag
     return "S"
 
 
-def _to_dynamodb(value: Any) -> dict[str, Any]:  # noqa: ANN401, PLR0911 - one line per type
+def _to_dynamodb(value: Any) -> dict[str, Any]:  # noqa: ANN401 - one line per type
     match value:
         case None:
             return {"NULL": True}
@@ -134,7 +142,7 @@ def table_meta(variable: str) -> Any:  # noqa: ANN401 - pynamodb takes any class
 
 
 class Item(Model, Generic[Entity]):
-    """One kind of thing in a context's table. Subclasses say their ``kind``, the entity they hold and how keys are built."""
+    """One kind of thing in a table. Subclasses say their ``KIND``, the entity they hold and how keys are built."""
 
     KIND: ClassVar[str]
     ENTITY: ClassVar[type[BaseModel]]
@@ -151,7 +159,7 @@ class Item(Model, Generic[Entity]):
         return cls(key.pk, key.sk, kind=cls.KIND, **values, **attributes)
 
     @classmethod
-    def key_of(cls, entity: Entity) -> "Key":
+    def key_of(cls, entity: Entity) -> "Key[Any]":
         """The key of the item that holds ``entity``."""
         raise NotImplementedError
 
@@ -173,10 +181,10 @@ class Item(Model, Generic[Entity]):
 
 
 @dataclass(frozen=True)
-class Key(Generic[I]):
+class Key(Generic[ItemType]):
     """Where an item lives."""
 
-    item: type[I]
+    item: type[ItemType]
     pk: str
     sk: str
 
@@ -221,7 +229,7 @@ def connection() -> Connection:
 
 
 def disconnect() -> None:
-    """Let the next use of the store find its endpoint and credentials anew, in a process whose environment has changed."""
+    """Let the next use of the store find its endpoint and credentials anew, when the environment has changed."""
     if _connection is not None:
         _connection._client = None  # noqa: SLF001 - pynamodb has no word for it
 
@@ -249,9 +257,11 @@ def expect(*keys: Key[Any]) -> None:
     reads.expected.update({key.address: key for key in keys if key.address not in reads.found})
 
 
-def load(key: Key[I]) -> I | None:
+def load(key: Key[ItemType]) -> ItemType | None:
     """The item at ``key``, strongly consistent, or ``None``."""
-    return load_all([key])[0]
+    item: ItemType | None
+    (item,) = load_all([key])
+    return item
 
 
 def load_all(keys: Sequence[Key[Any]]) -> list[Any]:
@@ -320,8 +330,9 @@ Refusal = DomainError | type[DomainError]
 class Transaction:
     """All writes of one use case: every one of them happens, or none.
 
-    Used as a context manager; the commit happens on leaving it. A condition that fails raises the refusal that was given beside
-    it (the first one, in the order of writing); conflicts with other transactions are tried again a few times.
+    Used as a context manager; the commit happens on leaving it. A condition that fails raises the refusal that was
+    given beside it (the first one, in the order of writing); conflicts with other transactions are tried again a few
+    times.
     """
 
     def __init__(self) -> None:
@@ -342,11 +353,21 @@ class Transaction:
         self.put(item, condition=type(item).pk.does_not_exist(), otherwise=otherwise)
 
     def update(
-        self, key: Key[Any], actions: Sequence[Action], *, condition: Condition | None = None, otherwise: Refusal | None = None
+        self,
+        key: Key[Any],
+        actions: Sequence[Action],
+        *,
+        condition: Condition | None = None,
+        otherwise: Refusal | None = None,
     ) -> None:
         """Change attributes of the item at ``key``."""
         item = key.item(key.pk, key.sk)
-        self._add(self._updates, item.get_update_kwargs_from_instance(actions=list(actions), condition=condition), item, otherwise)
+        self._add(
+            self._updates,
+            item.get_update_kwargs_from_instance(actions=list(actions), condition=condition),
+            item,
+            otherwise,
+        )
 
     def delete(self, key: Key[Any], *, condition: Condition | None = None, otherwise: Refusal | None = None) -> None:
         """Remove the item at ``key``."""
@@ -376,18 +397,22 @@ class Transaction:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
         if kind is None:
             self.commit()
 
-    def _add(self, into: list[dict[str, Any]], arguments: dict[str, Any], item: Item[Any], otherwise: Refusal | None) -> None:
+    def _add(
+        self, into: list[dict[str, Any]], arguments: dict[str, Any], item: Item[Any], otherwise: Refusal | None
+    ) -> None:
         item._get_connection()  # noqa: SLF001 - makes the shared connection know the item's table
         self._touched.add((str(item.Meta.table_name), item.pk, item.sk))
         self._order.append((into, len(into), otherwise))
         into.append(arguments)
 
     def _raise_refusal(self, error: TransactWriteError) -> None:
-        """Raise what the failed condition stands for; return when trying again may help; raise ``error`` for all else."""
+        """Raise what the failed condition stands for, or ``error``; return when trying again may help."""
         reasons = error.cancellation_reasons
         if not reasons:
             if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
@@ -409,7 +434,7 @@ class Transaction:
             start += len(group)
 
 
-def change(key: Key[I], actions: Sequence[Action], *, condition: Condition | None = None) -> bool:
+def change(key: Key[ItemType], actions: Sequence[Action], *, condition: Condition | None = None) -> bool:
     """Change one item outside any transaction, at half a transaction's price; answer whether ``condition`` held."""
     _forget([key.address])
     try:

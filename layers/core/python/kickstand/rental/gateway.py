@@ -66,5 +66,5 @@ def publish(rental: Rental) -> None:
         raise PublishingFailed(answer["Entries"][0].get("ErrorCode", "unknown"))
 
 
-class PublishingFailed(Exception):  # noqa: N818 - the past says it
+class PublishingFailed(Exception):
     """The event bus refused an event; the workflow tries again."""

@@ -117,7 +117,9 @@ def check_near(rider: Position | None, vehicle: Position) -> None:
     if swappable:
         swapped = Position(longitude=rider.latitude, latitude=rider.longitude)
         if swapped.distance_m(vehicle) <= _FARTHEST_RIDER_M:
-            raise ImplausiblePosition("The user's location is nowhere near the vehicle; longitude and latitude look swapped")
+            raise ImplausiblePosition(
+                "The user's location is nowhere near the vehicle; longitude and latitude look swapped"
+            )
     raise ImplausiblePosition
 
 
@@ -182,7 +184,9 @@ def unlocked(rental: Rental, now: datetime) -> Rental:
 def paused(rental: Rental, now: datetime, *, automatic: bool) -> Rental:
     """The rental on hold."""
     event = Event.new("RentalPaused", now, automatic=automatic)
-    return _moved(rental, RentalTrigger.PAUSE, event, segments=_switched(rental, SegmentKind.PAUSE, now, automatic=automatic))
+    return _moved(
+        rental, RentalTrigger.PAUSE, event, segments=_switched(rental, SegmentKind.PAUSE, now, automatic=automatic)
+    )
 
 
 def resumed(rental: Rental, now: datetime, *, unlock: bool) -> Rental:
@@ -249,6 +253,27 @@ def _switched(rental: Rental, kind: SegmentKind, now: datetime, *, automatic: bo
     return (*before, last.model_copy(update={"ended_at": now}), Segment(kind=kind, started_at=now, automatic=automatic))
 
 
+@dataclass(frozen=True)
+class Account:
+    """What a rental comes to.
+
+    Attributes:
+        minutes: begun so far, or in all.
+        fare: final once the rental has ended; before that, what its time would cost if it ended now.
+    """
+
+    minutes: int
+    fare: Fare
+
+
+def account(rental: Rental, now: datetime) -> Account:
+    """What a rental comes to at this moment."""
+    minutes = pricing.billed_minutes(rental.started_at, rental.ended_at or now)
+    # How far a running ride has gone is not asked: only its time is shown.
+    fare = rental.fare or pricing.fare(rental.tariff, rental.started_at, now, rental.tariff.free_under_m)
+    return Account(minutes, fare)
+
+
 # ── Tracks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -265,8 +290,10 @@ def first_track(rental: Rental) -> Track:
     )
 
 
-def tracked(track: Track, position: Position, verdict: Verdict, at: datetime, *, locked: bool, speed_kmh: float) -> Track:
-    """The track after one more report. Steps within the jitter of positioning are not ridden; they add up until they are."""
+def tracked(
+    track: Track, position: Position, verdict: Verdict, at: datetime, *, locked: bool, speed_kmh: float
+) -> Track:
+    """The track after one more report. Steps within the jitter of positioning are not ridden until they add up."""
     step = track.position.distance_m(position)
     moved = step >= _JITTER_M
     return Track(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -143,6 +143,11 @@ def list_by_rider(client: ApiClient, rider_id: UUID) -> list[Rental]:
     rider = identity.find(client, rider_id)
     items = store.load_all([RentalItem.key(rental_id) for rental_id in ids_of(rider.id)])
     return [item.entity for item in items if item is not None]
+
+
+def account(rental: Rental, now: datetime) -> rules.Account:
+    """What a rental comes to at this moment: its minutes and its fare."""
+    return rules.account(rental, now)
 
 
 # ── What vehicles report ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -309,7 +314,7 @@ def launch(rental: Rental) -> None:
 
 
 def wake(rental: Rental) -> None:
-    """Tell the workflow that its rental has changed. Not needed by one that is not waiting: it looks before it waits."""
+    """Tell the workflow that its rental has changed. One that is not waiting looks by itself before it waits."""
     item = store.load(WaitItem.key(rental.id))
     if item is not None and item.version < rental.version:
         gateway.wake_workflow(item.token)
@@ -408,7 +413,9 @@ def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> Non
         rental_id,
         RentalTrigger.CANCEL,
         lambda rental, _: rules.cancelled(rental, reason, clock.now()),
-        also=lambda tx, rental: fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), VehicleTrigger.WITHDRAW, withdrawn),
+        also=lambda tx, rental: fleet.give_back(
+            tx, fleet.vehicle(rental.vehicle_id), VehicleTrigger.WITHDRAW, withdrawn
+        ),
     )
 
 

@@ -4,18 +4,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.geo.model import Verdict
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 from kickstand.pricing.model import Fare, Tariff
 from kickstand.rental.model import EndReason, Rental, RentalState, Segment, Track
 
 
-class RentalsItem(Item):
+class RentalsItem(Item[Entity]):
     """Anything in the rental table."""
 
     Meta = table_meta("RENTAL_TABLE")
@@ -34,7 +35,7 @@ class RiderIndex(GlobalSecondaryIndex[Any]):
     id = NumberAttribute(range_key=True)
 
 
-class RentalItem(RentalsItem):
+class RentalItem(RentalsItem[Rental]):
     """A rental: ``RENTAL#<id>`` / ``RENTAL``."""
 
     KIND = "rental"
@@ -80,7 +81,7 @@ class RentalItem(RentalsItem):
         return cls.key(entity.id)
 
 
-class TrackItem(RentalsItem):
+class TrackItem(RentalsItem[Track]):
     """A ride's track: ``RENTAL#<rental id>`` / ``TRACK``."""
 
     KIND = "track"
@@ -105,8 +106,8 @@ class TrackItem(RentalsItem):
         return cls.key(entity.rental_id)
 
 
-class OpenRentalItem(RentalsItem):
-    """Says that a rider has a rental: ``RIDER#<rider id>`` / ``OPEN``. It exists exactly as long as the rental is open."""
+class OpenRentalItem(RentalsItem[BaseModel]):
+    """Says that a rider has a rental, exactly as long as it is open: ``RIDER#<rider id>`` / ``OPEN``."""
 
     KIND = "open_rental"
 
@@ -124,7 +125,7 @@ class OpenRentalItem(RentalsItem):
         return cls(key.pk, key.sk, kind=cls.KIND, rental_id=rental.id)
 
 
-class WaitItem(RentalsItem):
+class WaitItem(RentalsItem[BaseModel]):
     """The task token with which a rental's workflow waits: ``RENTAL#<rental id>`` / ``WAIT``."""
 
     KIND = "wait"
@@ -139,7 +140,7 @@ class WaitItem(RentalsItem):
         return Key(WaitItem, f"RENTAL#{rental_id}", "WAIT")
 
 
-class ParkedItem(RentalsItem):
+class ParkedItem(RentalsItem[BaseModel]):
     """Says why a rental's workflow gave up: ``RENTAL#<rental id>`` / ``PARKED``."""
 
     KIND = "parked"
