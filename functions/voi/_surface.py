@@ -18,6 +18,14 @@ from kickstand.fleet.model import (
     VehicleNotFound,
     VehicleUnavailable,
 )
+from kickstand.geo.model import (
+    GeofenceChanged,
+    GeofenceTooLarge,
+    InvalidZone,
+    NoOperationsArea,
+    RuleWithoutAreaType,
+    WrongParking,
+)
 from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
@@ -77,6 +85,12 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     TransitionRefused: INVALID_INPUT,
     CommandSettled: INVALID_INPUT,
     NetworkNotFound: ZONE_NOT_FOUND,
+    InvalidZone: INVALID_INPUT,
+    RuleWithoutAreaType: INVALID_INPUT,
+    WrongParking: INVALID_INPUT,
+    NoOperationsArea: INVALID_INPUT,
+    GeofenceTooLarge: INVALID_INPUT,
+    GeofenceChanged: TRY_AGAIN,
     RentalNotFound: RENTAL_NOT_FOUND,
     NoActiveRental: NO_ACTIVE_RENTAL,
     RiderHasRental: RENTAL_EXISTS,
