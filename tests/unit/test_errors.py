@@ -4,8 +4,6 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import pytest
-from pydantic import BaseModel
-
 import kickstand
 from kickstand.kernel.errors import DomainError, leaves
 from kickstand.kernel.store import Item
