@@ -46,7 +46,9 @@ def _serve(port: int, state: Path) -> int:
 
 
 def _run(port: int, state: Path, interrupted: threading.Event) -> int:
-    from local.server import Platform, Settings  # the logs of what is imported here go to the functions' log
+    root = Path(__file__).resolve().parent.parent
+    sys.path[:0] = [str(root / "functions"), str(root / "layers" / "core" / "python")]
+    from local.server import Platform, Settings  # late: whatever it imports logs to the functions' log
 
     platform = Platform(Settings(state=state.resolve(), port=port))
     try:

@@ -17,7 +17,9 @@ from typing import Protocol
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
 import moto.stepfunctions.parser.asl.component.state.exec.state_task.lambda_eval_utils as moto_lambda
 import moto.stepfunctions.parser.asl.component.state.state as moto_state
+import moto.stepfunctions.parser.asl.utils.json_path as moto_json_path
 import moto.stepfunctions.parser.backend.execution as moto_execution
+from jsonpath_ng.ext.parser import parse as jsonpath_parse
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.retry.retrier_decl import RetrierDecl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
@@ -37,6 +39,7 @@ from local.stacks import ACCOUNT, REGION
 from local.types import Json
 
 _STOP_CHECK_SECONDS = 30.0
+_task_slots = threading.BoundedSemaphore(2)  # more at a time would only take the processor from the requests
 
 
 class Host(Protocol):
@@ -97,7 +100,8 @@ def _invoke(parameters: Mapping[str, Json], region: str, state_credentials: Json
     if not functions.knows(arn):
         payload = {"errorType": "Lambda.ResourceNotFoundException", "errorMessage": f"Function not found: {arn}"}
         return {"StatusCode": 404, "FunctionError": "Unhandled", "Payload": payload}
-    invocation = functions.invoke(arn, json.loads(parameters["Payload"]))
+    with _task_slots:
+        invocation = functions.invoke(arn, json.loads(parameters["Payload"]))
     if invocation.error:
         return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": dict(invocation.error)}
     return {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": json.loads(invocation.payload)}
@@ -180,6 +184,7 @@ def _install() -> None:
         (moto_execution, "datetime", virtual_datetime),
         (moto_retrier, "time", SimpleNamespace(sleep=_sleep)),
         (moto_lambda, "_invoke_lambda_function", _invoke),
+        (moto_json_path, "parse", functools.lru_cache(maxsize=1024)(jsonpath_parse)),
         (AmazonStateLanguageParser, "parse", staticmethod(_parse)),
         (WaitFunction, "_wait_interval", _wait_interval),
         (Timestamp, "_get_wait_seconds", _seconds_until),

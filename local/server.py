@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -40,6 +41,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _API_THREADS = 32
 _AWS_THREADS = 32
 _QUIET_SECONDS = 0.02
+_SWITCH_SECONDS = 0.0005  # a request gives up the interpreter at each read of the network, and must get it back soon
 _SECRET = "local"  # noqa: S105 - the credentials of this machine's own endpoint
 
 
@@ -160,6 +162,7 @@ class Platform:
     def _start(self) -> None:
         settings = self._settings
         settings.state.mkdir(parents=True, exist_ok=True)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         aws_port = settings.aws_port or free_port()
         endpoint = f"http://127.0.0.1:{aws_port}"
         self._server = self._serve_http(application(self._answer), settings.port, _API_THREADS)

@@ -1,17 +1,19 @@
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import urllib3
 
 from local.server import ROOT, Platform, Settings
 from local.testing import running_platform
+from tests.integration.local.fixtures.handlers import reactions as handlers
 
 FIXTURES = Path(__file__).parent / "fixtures"
 BASE = Settings(
     state=Path(),
     template=FIXTURES / "template.yaml",
-    roots=(FIXTURES, ROOT / "layers" / "core" / "python"),
+    roots=(ROOT, ROOT / "layers" / "core" / "python"),
     documents=FIXTURES,
 )
 
@@ -29,9 +31,7 @@ def http() -> Iterator[urllib3.PoolManager]:
 
 
 @pytest.fixture
-def reactions(platform):
-    from handlers import reactions
-
+def reactions(platform: Platform) -> ModuleType:
     platform.settle()
-    reactions.reset()
-    return reactions
+    handlers.reset()
+    return handlers

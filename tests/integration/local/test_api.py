@@ -1,17 +1,26 @@
 import base64
+from typing import Protocol
 
 import pytest
+import urllib3
+
+from local.server import Platform
+from local.types import Json
+
+
+class Call(Protocol):
+    def __call__(self, method: str, path: str, **request: Json) -> urllib3.BaseHTTPResponse: ...
 
 
 @pytest.fixture
-def call(platform, http):
-    def send(method, path, **request):
+def call(platform: Platform, http: urllib3.PoolManager) -> Call:
+    def send(method: str, path: str, **request: Json) -> urllib3.BaseHTTPResponse:
         return http.request(method, f"{platform.url}{path}", **request)
 
     return send
 
 
-def test_an_event_has_the_form_of_payload_2_0(call):
+def test_an_event_has_the_form_of_payload_2_0(call: Call) -> None:
     headers = {"Cookie": "a=1; b=2", "Content-Type": "application/json", "X-Custom": "ü".encode().decode("latin-1")}
     path = "/things/v1/echo/a%2Fb%20c/of/x/y?tag=1&tag=2&empty=&space=%20"
     answer = call("POST", path, body=b'{"a": 1}', headers=headers).json()
@@ -37,12 +46,12 @@ def test_an_event_has_the_form_of_payload_2_0(call):
     assert 0 < answer["context"]["remaining"] <= 3000
 
 
-def test_a_request_without_query_body_and_cookies_leaves_their_fields_out(call):
+def test_a_request_without_query_body_and_cookies_leaves_their_fields_out(call: Call) -> None:
     event = call("PUT", "/things/v1/things/special").json()["event"]
     assert not {"queryStringParameters", "pathParameters", "cookies", "body"} & event.keys()
 
 
-def test_bytes_arrive_in_base_64(call):
+def test_bytes_arrive_in_base_64(call: Call) -> None:
     event = call("POST", "/things/v1/echo/a/of/b", body=b"\xff\x00", headers={"Content-Type": "image/png"}).json()[
         "event"
     ]
@@ -50,7 +59,7 @@ def test_bytes_arrive_in_base_64(call):
     assert base64.b64decode(event["body"]) == b"\xff\x00"
 
 
-def test_a_static_segment_wins_over_a_parameter(call):
+def test_a_static_segment_wins_over_a_parameter(call: Call) -> None:
     assert call("PUT", "/things/v1/things/special").json()["event"]["routeKey"] == "PUT /v1/things/special"
     assert call("PUT", "/things/v1/things/other", body=b"{}").status == 201
 
@@ -66,12 +75,12 @@ def test_a_static_segment_wins_over_a_parameter(call):
         ("POST", "/things/v1/echo/a/of/"),
     ],
 )
-def test_what_no_route_matches_is_not_found(call, method, path):
+def test_what_no_route_matches_is_not_found(call: Call, method: str, path: str) -> None:
     answer = call(method, path)
     assert (answer.status, answer.json()) == (404, {"message": "Not Found"})
 
 
-def test_a_response_of_format_2_0_is_sent_as_it_says(call):
+def test_a_response_of_format_2_0_is_sent_as_it_says(call: Call) -> None:
     body = {
         "statusCode": 202,
         "headers": {"X-Answer": "yes", "content-type": "image/png"},
@@ -87,12 +96,12 @@ def test_a_response_of_format_2_0_is_sent_as_it_says(call):
     assert answer.headers["Apigw-Requestid"]
 
 
-def test_a_result_without_a_status_is_a_json_body(call):
+def test_a_result_without_a_status_is_a_json_body(call: Call) -> None:
     answer = call("POST", "/things/v1/answer", json={"hello": "you"})
     assert (answer.status, answer.json(), answer.headers["Content-Type"]) == (200, {"hello": "you"}, "application/json")
 
 
-def test_a_not_modified_answer_has_no_body(call):
+def test_a_not_modified_answer_has_no_body(call: Call) -> None:
     answer = call("POST", "/things/v1/answer", json={"statusCode": 304, "headers": {"ETag": '"a"'}})
     assert (answer.status, answer.data, answer.headers["ETag"]) == (304, b"", '"a"')
 
@@ -100,17 +109,17 @@ def test_a_not_modified_answer_has_no_body(call):
 @pytest.mark.parametrize(
     "body", [{"raise": "no"}, {"unserialisable": True}, {"statusCode": "many"}, {"statusCode": 200, "body": {"a": 1}}]
 )
-def test_a_function_that_fails_is_an_internal_error_without_details(call, body):
+def test_a_function_that_fails_is_an_internal_error_without_details(call: Call, body: Json) -> None:
     answer = call("POST", "/things/v1/answer", json=body)
     assert (answer.status, answer.json()) == (500, {"message": "Internal Server Error"})
 
 
-def test_a_body_above_10_mb_is_refused(call):
+def test_a_body_above_10_mb_is_refused(call: Call) -> None:
     answer = call("POST", "/things/v1/answer", body=b"x" * (10 * 1024 * 1024 + 1))
     assert (answer.status, answer.json()) == (413, {"message": "Request Entity Too Large"})
 
 
-def test_a_request_is_logged_without_query_body_and_headers(call, caplog):
+def test_a_request_is_logged_without_query_body_and_headers(call: Call, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="local.access"):
         call("PUT", "/things/v1/things/special%0A?token=secret", body=b'{"a": "secret"}', headers={"X": "secret"})
     line = caplog.messages[-1]
@@ -118,7 +127,7 @@ def test_a_request_is_logged_without_query_body_and_headers(call, caplog):
     assert line.endswith(" ms kickstand-Surface-PutThing")
 
 
-def test_the_index_names_the_apis(call):
+def test_the_index_names_the_apis(call: Call) -> None:
     answer = call("GET", "/")
     assert answer.status == 200
     assert b"/things" in answer.data

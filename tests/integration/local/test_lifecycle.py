@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import boto3
 import pytest
@@ -12,14 +13,13 @@ from local.errors import PlatformError
 from local.server import ROOT, Platform, free_port
 from local.testing import running_platform, running_tables, settings
 from tests.integration.local.conftest import BASE
+from tests.integration.local.fixtures.handlers import api, reactions
 
 persistent = pytest.mark.skipif(find_binary() is None, reason="moto keeps nothing between two runs")
 
 
 @persistent
-def test_a_restart_loses_nothing_and_repeats_nothing(tmp_path):
-    from handlers import reactions
-
+def test_a_restart_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     reactions.reset()
     with running_platform(tmp_path, seed=False, base=BASE) as platform:
         machine = next(iter(platform.template.state_machines))
@@ -44,9 +44,7 @@ def test_a_restart_loses_nothing_and_repeats_nothing(tmp_path):
 
 
 @persistent
-def test_changes_that_came_last_are_delivered_after_a_restart(tmp_path):
-    from handlers import reactions
-
+def test_changes_that_came_last_are_delivered_after_a_restart(tmp_path: Path) -> None:
     with running_tables(tmp_path, base=BASE) as tables:
         item = {"pk": {"S": "late"}, "sk": {"S": "thing"}, "kind": {"S": "thing"}}
         tables.dynamo.call("PutItem", TableName=os.environ["THINGS_TABLE"], Item=item)
@@ -56,35 +54,34 @@ def test_changes_that_came_last_are_delivered_after_a_restart(tmp_path):
         assert reactions.seen == ["late"]
 
 
-def test_the_environment_is_put_back(tmp_path):
+def test_the_environment_is_put_back(tmp_path: Path) -> None:
     before = dict(os.environ)
     with running_tables(tmp_path, base=BASE):
         assert os.environ["GREETING"] == "hello from kickstand"
     assert dict(os.environ) == before
 
 
-def test_a_port_that_is_taken_is_said(tmp_path):
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with running_platform(tmp_path / "first", seed=False, base=BASE) as platform:
         port = int(platform.url.rsplit(":", 1)[1])
         with pytest.raises(PlatformError, match=f"port {port} cannot be used"):
             Platform(settings(tmp_path / "second"))
 
 
-def test_moto_takes_the_place_of_the_engine_where_none_runs(tmp_path, monkeypatch):
-    from handlers import api, reactions
-
-    monkeypatch.setattr(api, "_table", None)  # a client of the engine, in a process that had one
+def test_moto_takes_the_place_of_the_engine_where_none_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.table.cache_clear()  # a client of the engine, in a process that had one
     monkeypatch.setattr("local.server.find_binary", lambda: None)
     reactions.reset()
     with running_platform(tmp_path, seed=False, base=BASE) as platform:
         assert urllib3.request("PUT", f"{platform.url}/things/v1/things/slow", json={}).status == 201
         platform.settle()
         assert reactions.seen == ["slow"]
+    api.table.cache_clear()
 
 
 @persistent
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for the death of a parent")
-def test_the_engine_dies_with_a_killed_parent(tmp_path):
+def test_the_engine_dies_with_a_killed_parent(tmp_path: Path) -> None:
     port = free_port()
     script = (
         "import sys, time; from pathlib import Path; from local.engine import Engine, find_binary\n"
@@ -93,6 +90,7 @@ def test_the_engine_dies_with_a_killed_parent(tmp_path):
     command = [sys.executable, "-c", script, str(port), str(tmp_path)]
     paths = f"{ROOT}{os.pathsep}{ROOT / 'layers/core/python'}"
     with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}) as parent:
+        assert parent.stdout is not None
         assert parent.stdout.readline() == b"up\n"
         parent.kill()
     deadline = time.monotonic() + 5

@@ -1,32 +1,46 @@
 import json
 import os
 import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Protocol, TypeAlias
 
 import boto3
 import pytest
+import urllib3
+from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+from local.server import Platform
+from local.types import Json
+
+Parked: TypeAlias = Callable[[], list[str]]
+
+
+class Put(Protocol):
+    def __call__(self, thing: str, **body: Json) -> None: ...
 
 
 @pytest.fixture
-def put(platform, http):
-    def send(thing, **body):
+def put(platform: Platform, http: urllib3.PoolManager) -> Put:
+    def send(thing: str, **body: Json) -> None:
         assert http.request("PUT", f"{platform.url}/things/v1/things/{thing}", json=body).status == 201
 
     return send
 
 
 @pytest.fixture
-def parked(platform):
+def parked(platform: Platform) -> Parked:
     """Takes what lies in the queue of failures."""
     failures = next(arn for arn in platform.queues.queues if arn.endswith("Failures"))
     platform.queues.purge(failures)
 
-    def take():
+    def take() -> list[str]:
         return [message.body for message in platform.queues.receive(failures, 10)]
 
     return take
 
 
-def test_changes_reach_their_function_within_a_fifth_of_a_second(put, reactions):
+def test_changes_reach_their_function_within_a_fifth_of_a_second(put: Put, reactions: ModuleType) -> None:
     time.sleep(0.5)  # the reader rests
     put("quick")
     put("other", kind="something else")
@@ -36,7 +50,9 @@ def test_changes_reach_their_function_within_a_fifth_of_a_second(put, reactions)
     assert reactions.seen == ["quick"]
 
 
-def test_a_bad_record_is_split_off_and_parked(put, platform, reactions, parked):
+def test_a_bad_record_is_split_off_and_parked(
+    put: Put, platform: Platform, reactions: ModuleType, parked: Parked
+) -> None:
     for thing in ("a", "b"):
         put(thing)
     put("c", mood="bad")
@@ -50,7 +66,9 @@ def test_a_bad_record_is_split_off_and_parked(put, platform, reactions, parked):
     assert info["DDBStreamBatchInfo"]["batchSize"] == 1
 
 
-def test_a_partial_response_repeats_from_the_failed_record(put, platform, reactions, parked):
+def test_a_partial_response_repeats_from_the_failed_record(
+    put: Put, platform: Platform, reactions: ModuleType, parked: Parked
+) -> None:
     put("before")
     put("stubborn", mood="stubborn")
     platform.settle()
@@ -58,12 +76,16 @@ def test_a_partial_response_repeats_from_the_failed_record(put, platform, reacti
     assert len(parked()) == 1
 
 
-def test_messages_of_a_queue_reach_their_function_and_failing_ones_the_dead_letters(platform, reactions, parked):
+def test_messages_of_a_queue_reach_their_function_and_failing_ones_the_dead_letters(
+    platform: Platform, reactions: ModuleType, parked: Parked
+) -> None:
     sqs = boto3.client("sqs")
     url = os.environ["JOBS_QUEUE"]
     sqs.send_message(QueueUrl=url, MessageBody="good")
-    batch = [{"Id": "1", "MessageBody": "bad"}, {"Id": "2", "MessageBody": "better"}]
-    assert len(sqs.send_message_batch(QueueUrl=url, Entries=batch)["Successful"]) == 2
+    sent = sqs.send_message_batch(
+        QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "bad"}, {"Id": "2", "MessageBody": "better"}]
+    )
+    assert [entry["Id"] for entry in sent["Successful"]] == ["1", "2"]
     platform.settle()
     assert set(reactions.jobs) == {"good", "better"}
     deadline = time.monotonic() + 5
@@ -75,7 +97,7 @@ def test_messages_of_a_queue_reach_their_function_and_failing_ones_the_dead_lett
     assert left == ["bad"]
 
 
-def test_a_client_receives_and_deletes_messages(platform, parked):
+def test_a_client_receives_and_deletes_messages(platform: Platform, parked: Parked) -> None:
     sqs = boto3.client("sqs")
     url = sqs.get_queue_url(QueueName="kickstand-Failures")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="hello")
@@ -88,9 +110,16 @@ def test_a_client_receives_and_deletes_messages(platform, parked):
         sqs.get_queue_url(QueueName="other")
 
 
-def test_events_go_to_the_outbox_and_to_the_targets_of_matching_rules(platform, reactions):
+def test_events_go_to_the_outbox_and_to_the_targets_of_matching_rules(
+    platform: Platform, reactions: ModuleType
+) -> None:
     events = boto3.client("events")
-    entry = {"Source": "tests", "DetailType": "Happened", "Detail": '{"a": 1}', "EventBusName": "things"}
+    entry: PutEventsRequestEntryTypeDef = {
+        "Source": "tests",
+        "DetailType": "Happened",
+        "Detail": '{"a": 1}',
+        "EventBusName": "things",
+    }
     answer = events.put_events(Entries=[entry, {**entry, "Source": "others"}, {**entry, "Detail": "no"}])
     assert answer["FailedEntryCount"] == 1
     platform.settle()
@@ -99,18 +128,20 @@ def test_events_go_to_the_outbox_and_to_the_targets_of_matching_rules(platform, 
     assert [kept["source"] for kept in platform.outbox.entries()["events"]][-2:] == ["tests", "others"]
 
 
-def test_a_schedule_fires_when_its_time_has_come(platform, http, reactions):
+def test_a_schedule_fires_when_its_time_has_come(
+    platform: Platform, http: urllib3.PoolManager, reactions: ModuleType
+) -> None:
     http.request("POST", f"{platform.url}/_local/clock", json={"advance_seconds": 3700})
     platform.settle()
     (event,) = reactions.ticks
     assert event["source"] == "aws.scheduler"
 
 
-def test_a_vehicle_answers_as_it_is_told(platform, http, reactions):
+def test_a_vehicle_answers_as_it_is_told(platform: Platform, http: urllib3.PoolManager, reactions: ModuleType) -> None:
     iot = boto3.client("iot-data", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
     control = f"{platform.url}/_local/vehicles"
 
-    def command(identity, action):
+    def command(identity: str, action: str) -> None:
         payload = {"command_id": identity, "vehicle_id": 7, "action": action, "sent_at": "2026-01-01T00:00:00Z"}
         iot.publish(topic="vehicles/7/commands", payload=json.dumps(payload))
         platform.settle()
@@ -152,18 +183,22 @@ def test_a_vehicle_answers_as_it_is_told(platform, http, reactions):
         ("all", {"move_to": [1, 2]}),
     ],
 )
-def test_what_the_simulator_cannot_do_is_refused(platform, http, vehicle, body):
+def test_what_the_simulator_cannot_do_is_refused(
+    platform: Platform, http: urllib3.PoolManager, vehicle: str, body: Json
+) -> None:
     assert http.request("POST", f"{platform.url}/_local/vehicles/{vehicle}", json=body).status == 400
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"advance_seconds": -1}, {"advance_seconds": "1"}, {"advance_seconds": 1e300}, []]
 )
-def test_time_moves_forward_by_seconds_only(platform, http, body):
+def test_time_moves_forward_by_seconds_only(platform: Platform, http: urllib3.PoolManager, body: Json) -> None:
     assert http.request("POST", f"{platform.url}/_local/clock", json=body).status == 400
 
 
-def test_objects_are_kept_and_presigned_links_work_until_they_expire(platform, http):
+def test_objects_are_kept_and_presigned_links_work_until_they_expire(
+    platform: Platform, http: urllib3.PoolManager
+) -> None:
     s3 = boto3.client("s3")
     bucket = os.environ["DOCUMENTS_BUCKET"]
     s3.put_object(Bucket=bucket, Key="a/b c.pdf", Body=b"%PDF", ContentType="application/pdf")
@@ -172,7 +207,7 @@ def test_objects_are_kept_and_presigned_links_work_until_they_expire(platform, h
     assert s3.head_object(Bucket=bucket, Key="a/b c.pdf")["ContentLength"] == 4
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix="a/")["Contents"]] == ["a/b c.pdf"]
 
-    def link(seconds):
+    def link(seconds: int) -> str:
         return s3.generate_presigned_url("get_object", {"Bucket": bucket, "Key": "a/b c.pdf"}, ExpiresIn=seconds)
 
     answer = http.request("GET", link(60))
@@ -187,7 +222,7 @@ def test_objects_are_kept_and_presigned_links_work_until_they_expire(platform, h
         s3.get_object(Bucket=bucket, Key="a/b c.pdf")
 
 
-def test_mails_and_text_messages_are_kept(platform, http):
+def test_mails_and_text_messages_are_kept(platform: Platform, http: urllib3.PoolManager) -> None:
     ses = boto3.client("sesv2")
     content = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "there"}}}}
     ses.send_email(FromEmailAddress="a@x.example", Destination={"ToAddresses": ["b@x.example"]}, Content=content)

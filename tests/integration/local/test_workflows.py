@@ -1,28 +1,30 @@
 import json
-import time
+from types import ModuleType
 
 import boto3
 import pytest
+from mypy_boto3_stepfunctions import SFNClient
 
-from local.testing import running_platform
-from tests.integration.local.conftest import BASE
+from local.server import Platform
 
 
 @pytest.fixture
-def machine(platform, reactions):
+def machine(platform: Platform, reactions: ModuleType) -> str:
     return next(iter(platform.template.state_machines))
 
 
 @pytest.fixture
-def sfn():
+def sfn() -> SFNClient:
     return boto3.client("stepfunctions")
 
 
-def status(sfn, arn):
+def status(sfn: SFNClient, arn: str) -> str:
     return sfn.describe_execution(executionArn=arn)["status"]
 
 
-def test_a_workflow_waits_in_virtual_time_and_for_its_token(platform, machine, sfn, reactions):
+def test_a_workflow_waits_in_virtual_time_and_for_its_token(
+    platform: Platform, machine: str, sfn: SFNClient, reactions: ModuleType
+) -> None:
     arn = sfn.start_execution(stateMachineArn=machine, name="patient", input="{}")["executionArn"]
     platform.settle()
     assert reactions.steps == ["first"]
@@ -40,7 +42,9 @@ def test_a_workflow_waits_in_virtual_time_and_for_its_token(platform, machine, s
     assert platform.outbox.entries()["mails"][-1]["subject"] == "done"
 
 
-def test_a_token_that_nobody_sends_times_out(platform, machine, sfn, reactions):
+def test_a_token_that_nobody_sends_times_out(
+    platform: Platform, machine: str, sfn: SFNClient, reactions: ModuleType
+) -> None:
     arn = sfn.start_execution(stateMachineArn=machine, name="forgotten", input="{}")["executionArn"]
     platform.settle()
     platform.clock.advance(7300)
@@ -53,7 +57,7 @@ def test_a_token_that_nobody_sends_times_out(platform, machine, sfn, reactions):
         sfn.send_task_success(taskToken=reactions.tokens[0], output="{}")
 
 
-def test_a_retry_waits_in_virtual_time(platform, machine, sfn, reactions):
+def test_a_retry_waits_in_virtual_time(platform: Platform, machine: str, sfn: SFNClient, reactions: ModuleType) -> None:
     sfn.start_execution(stateMachineArn=machine, name="flaky", input='{"flaky": true}')
     platform.settle()
     assert reactions.steps == ["first"]
@@ -62,7 +66,9 @@ def test_a_retry_waits_in_virtual_time(platform, machine, sfn, reactions):
     assert reactions.steps == ["first", "first"]
 
 
-def test_an_error_that_stays_ends_visibly(platform, machine, sfn, reactions):
+def test_an_error_that_stays_ends_visibly(
+    platform: Platform, machine: str, sfn: SFNClient, reactions: ModuleType
+) -> None:
     arn = sfn.start_execution(stateMachineArn=machine, name="broken", input='{"broken": true}')["executionArn"]
     platform.settle()
     ended = sfn.describe_execution(executionArn=arn)
@@ -72,7 +78,7 @@ def test_an_error_that_stays_ends_visibly(platform, machine, sfn, reactions):
     assert "broken" in [item["name"] for item in listed]
 
 
-def test_a_name_is_used_once(platform, machine, sfn, reactions):
+def test_a_name_is_used_once(platform: Platform, machine: str, sfn: SFNClient, reactions: ModuleType) -> None:
     first = sfn.start_execution(stateMachineArn=machine, name="once", input="{}")
     assert (
         sfn.start_execution(stateMachineArn=machine, name="once", input="{}")["executionArn"] == first["executionArn"]
@@ -88,7 +94,7 @@ def test_a_name_is_used_once(platform, machine, sfn, reactions):
     assert reactions.steps == ["first"]
 
 
-def test_requests_that_make_no_sense_are_refused(platform, machine, sfn):
+def test_requests_that_make_no_sense_are_refused(platform: Platform, machine: str, sfn: SFNClient) -> None:
     with pytest.raises(sfn.exceptions.StateMachineDoesNotExist):
         sfn.start_execution(stateMachineArn=machine + "x", name="a", input="{}")
     with pytest.raises(sfn.exceptions.InvalidExecutionInput):

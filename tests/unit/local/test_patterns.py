@@ -1,6 +1,7 @@
 import pytest
 
 from local.patterns import compile_pattern
+from local.types import Json
 
 
 @pytest.mark.parametrize(
@@ -32,5 +33,5 @@ from local.patterns import compile_pattern
         ({"$or": [{"a": ["x"]}, {"b": ["y"]}]}, {"b": "z"}, False),
     ],
 )
-def test_patterns_match_as_eventbridge_does(pattern, event, expected):
+def test_patterns_match_as_eventbridge_does(pattern: Json, event: Json, expected: bool) -> None:
     assert compile_pattern(pattern)(event) is expected

@@ -10,7 +10,7 @@ from local.template import Schedule
 AFTER = datetime(2026, 3, 28, 11, 30, tzinfo=UTC)  # a Saturday; summer time begins in Oslo the next night
 
 
-def times(expression, timezone="UTC", count=2):
+def times(expression: str, timezone: str = "UTC", count: int = 2) -> list[str]:
     schedule = Schedule("s", "arn:aws:scheduler:x", expression, timezone, [])
     return [moment.strftime("%Y-%m-%d %H:%M") for moment in islice(firings(schedule, AFTER), count)]
 
@@ -31,11 +31,11 @@ def times(expression, timezone="UTC", count=2):
         ("at(2026-03-01T12:00:00)", "UTC", []),
     ],
 )
-def test_schedules_fire_as_on_aws(expression, timezone, expected):
+def test_schedules_fire_as_on_aws(expression: str, timezone: str, expected: list[str]) -> None:
     assert times(expression, timezone) == expected
 
 
 @pytest.mark.parametrize("expression", ["sometimes", "cron(0 12 * *)", "cron(61 12 * * ? *)"])
-def test_an_expression_that_cannot_be_read_is_said(expression):
+def test_an_expression_that_cannot_be_read_is_said(expression: str) -> None:
     with pytest.raises(PlatformError):
         times(expression)

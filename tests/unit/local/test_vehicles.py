@@ -14,5 +14,5 @@ from local.vehicles import topic_matches
         ("vehicles/7/messages", "vehicles/7", False),
     ],
 )
-def test_topics_match_filters_as_in_mqtt(topic_filter, topic, expected):
+def test_topics_match_filters_as_in_mqtt(topic_filter: str, topic: str, expected: bool) -> None:
     assert topic_matches(topic_filter, topic) is expected
