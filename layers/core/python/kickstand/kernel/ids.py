@@ -8,14 +8,15 @@ presented UUID is really the entity's.
 """
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
 from kickstand.kernel import clock
 
-_EPOCH_MS: Final = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_EPOCH: Final = datetime(2025, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _RANDOM_BITS: Final = 13
 _ID_BITS: Final = 53
 _NONCE_BITS: Final = 122 - _ID_BITS
@@ -27,13 +28,13 @@ def new_id() -> int:
     Two callers can draw the same number within one millisecond (1 : 8192), so every creation is written under the
     condition that the key is free.
     """
-    elapsed = int(clock.now().timestamp() * 1000) - _EPOCH_MS
+    elapsed = (clock.now() - _EPOCH) // _MILLISECOND
     return (elapsed << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
 
 
 def created_at(identifier: int) -> datetime:
     """When an identifier was drawn, to the millisecond."""
-    return datetime.fromtimestamp(((identifier >> _RANDOM_BITS) + _EPOCH_MS) / 1000, UTC)
+    return _EPOCH + (identifier >> _RANDOM_BITS) * _MILLISECOND
 
 
 def new_uuid(identifier: int) -> UUID:

@@ -1,0 +1,117 @@
+"""Reading in one round trip, writing in one transaction."""
+
+from typing import Any
+
+import pytest
+from botocore.session import Session
+
+from kickstand.identity.model import ExternalIdTaken, RiderNotFound
+from kickstand.identity.store import ExternalIdItem, RiderItem
+from kickstand.kernel import store
+from kickstand.kernel.errors import Contention
+from tests.support.capacity import measured
+from tests.support.city import City
+
+
+@pytest.fixture
+def city(aws: Session) -> City:
+    return City()
+
+
+def test_what_is_expected_comes_with_the_first_reading(city: City) -> None:
+    keys = [RiderItem.key_of(city.rider()) for _ in range(3)]
+    store.begin()
+    store.expect(*keys)
+    with measured() as usage:
+        found = store.load_all(keys)
+        assert store.load(keys[1]) is found[1]
+        assert store.load(RiderItem.key(404)) is None
+        assert store.load(RiderItem.key(404)) is None
+    assert usage.calls == ["BatchGetItem", "BatchGetItem"]
+
+
+def test_more_than_a_hundred_items_take_more_round_trips(city: City) -> None:
+    keys = [RiderItem.key(number) for number in range(230)]
+    store.begin()
+    with measured() as usage:
+        assert store.load_all(keys) == [None] * 230
+    assert usage.calls == ["BatchGetItem"] * 3
+
+
+def test_what_was_written_is_read_again(city: City) -> None:
+    rider = city.rider()
+    key = RiderItem.key_of(rider)
+    store.begin()
+    assert store.load(key) is not None
+    assert store.change(key, [RiderItem.first_name.set("Agatha")], condition=RiderItem.pk.exists())
+    changed = store.load(key)
+    assert changed is not None
+    assert changed.entity == rider.model_copy(update={"first_name": "Agatha"})
+
+
+def test_a_condition_that_fails_is_told_and_changes_nothing(city: City) -> None:
+    key = RiderItem.key_of(city.rider())
+    assert not store.change(key, [RiderItem.first_name.set("A")], condition=RiderItem.left_unlocked == 9)
+    assert not store.create(RiderItem.of(city.rider("A-1")))
+
+
+def test_the_first_refusal_in_the_order_of_writing_is_raised(city: City) -> None:
+    taken, other = RiderItem.key_of(city.rider()), RiderItem.key_of(city.rider())
+    with pytest.raises(ExternalIdTaken), store.Transaction() as tx:
+        tx.update(
+            taken, [RiderItem.first_name.set("A")], condition=RiderItem.left_unlocked == 9, otherwise=ExternalIdTaken
+        )
+        tx.delete(other, condition=RiderItem.left_unlocked == 9, otherwise=RiderNotFound)
+    with pytest.raises(RiderNotFound), store.Transaction() as tx:
+        tx.require(other, RiderItem.left_unlocked == 9, otherwise=RiderNotFound)
+        tx.update(taken, [RiderItem.first_name.set("A")])
+    unchanged = store.load(taken)
+    assert unchanged is not None
+    assert unchanged.first_name is None
+
+
+def test_an_error_inside_writes_nothing(city: City) -> None:
+    key = ExternalIdItem.key(1, "x")
+    with pytest.raises(ZeroDivisionError), store.Transaction() as tx:
+        tx.create(ExternalIdItem(key.pk, key.sk, kind="external_id", rider_id=1))
+        _ = 1 // 0
+    assert store.load(key) is None
+
+
+def test_conflicts_are_tried_again_and_given_up_in_the_end(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    client = store.connection().client
+    conflicts = {"left": 2}
+    ask = client._make_api_call
+
+    def contended(operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "TransactWriteItems" and conflicts["left"]:
+            conflicts["left"] -= 1
+            reasons = [{"Code": "TransactionConflict"}] * len(arguments["TransactItems"])
+            answer = {"Error": {"Code": "TransactionCanceledException", "Message": ""}, "CancellationReasons": reasons}
+            raise client.exceptions.TransactionCanceledException(answer, operation)
+        return ask(operation, arguments)
+
+    monkeypatch.setattr(client, "_make_api_call", contended)
+    rider = city.rider()
+    store.begin()
+    assert store.load(RiderItem.key_of(rider)) is not None
+    conflicts["left"] = 99
+    with pytest.raises(Contention):
+        city.rider()
+
+
+def test_unprocessed_keys_are_asked_for_again(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [RiderItem.key_of(city.rider()) for _ in range(2)]
+    client = store.connection().client
+    ask = client._make_api_call
+    first = {"now": True}
+
+    def throttled(operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "BatchGetItem" and first.pop("now", False):
+            return {"Responses": {}, "UnprocessedKeys": arguments["RequestItems"]}
+        return ask(operation, arguments)
+
+    monkeypatch.setattr(client, "_make_api_call", throttled)
+    store.begin()
+    assert all(store.load_all(keys))
