@@ -43,7 +43,7 @@ def _task(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Task:
 
 @_task
 def plan(event: dict[str, Any]) -> dict[str, Any]:
-    """Decide what comes next: ``wait`` for the next deadline or a change, or ``settle`` a rental that is over."""
+    """Decide what comes next: ``act`` on what is due, ``wait`` for what will be or for a change, ``settle`` the end."""
     situation = rentals.situation(event["rental_id"])
     rental, deadline = situation.rental, situation.deadline
     planned: dict[str, Any] = {"rental_id": rental.id, "version": rental.version, "timer": None}
@@ -51,9 +51,10 @@ def plan(event: dict[str, Any]) -> dict[str, Any]:
         return planned | {"next": "settle"}
     if deadline is None:
         return planned | {"next": "wait", "seconds": _LONGEST_WAIT_S}
-    # Half a second early would find the timer not yet due: round up.
-    seconds = max(1, ceil((deadline.at - clock.now()).total_seconds()))
-    return planned | {"next": "wait", "seconds": min(seconds, _LONGEST_WAIT_S), "timer": deadline.timer}
+    remaining_s = ceil((deadline.at - clock.now()).total_seconds())  # half a second early, the timer would not be due
+    if remaining_s <= 0:
+        return planned | {"next": "act", "timer": deadline.timer}
+    return planned | {"next": "wait", "seconds": min(remaining_s, _LONGEST_WAIT_S), "timer": deadline.timer}
 
 
 @_task

@@ -123,6 +123,12 @@ def test_a_long_ride_is_noticed_again_and_again_then_ended() -> None:
     assert rules.next_deadline(late, moving, TIMINGS, None) == Deadline(Timer.TOO_LONG, after(21600))
 
 
+def test_nobody_is_reminded_of_a_ride_that_ends_right_then() -> None:
+    timings = NEVER.model_copy(update={"too_long_notice_s": 3600, "too_long_repeat_s": 3600, "max_rental_s": 7200})
+    rental = rules.noticed(riding(), after(3600))
+    assert rules.next_deadline(rental, track(), timings, None) == Deadline(Timer.TOO_LONG, after(7200))
+
+
 def test_without_repetition_there_is_one_notice() -> None:
     once = TIMINGS.model_copy(update={"too_long_repeat_s": 0})
     moving = track(moved_at=after(30000))

@@ -89,10 +89,11 @@ def _limits(rental: Rental, timings: RentTimings) -> list[Deadline | None]:
     if notice_s and rental.notices:
         # Without a repetition the first notice is the only one.
         notice_s = notice_s + rental.notices * timings.too_long_repeat_s if timings.too_long_repeat_s else 0
+    # The first of several at the same moment counts: nobody is reminded of a rental that ends right then.
     return [
-        _after(Timer.TOO_LONG_NOTICE, rental.started_at, notice_s),
-        _after(Timer.TOO_LONG, rental.started_at, timings.max_rental_s),
         _after(Timer.STOLEN, rental.started_at, timings.stolen_after_s),
+        _after(Timer.TOO_LONG, rental.started_at, timings.max_rental_s),
+        _after(Timer.TOO_LONG_NOTICE, rental.started_at, notice_s),
     ]
 
 
