@@ -64,9 +64,7 @@ class Http:
         address += f"?{urlencode(query)}" if query else ""
         sent = self._headers | dict(headers or {}) | ({"content-type": "application/json"} if body is not None else {})
         content = None if body is None else json.dumps(body).encode()
-        response = self._pool.request(
-            method, address, body=content, headers=sent, redirect=False, decode_content=False
-        )
+        response = self._pool.request(method, address, body=content, headers=sent, redirect=False, decode_content=False)
         return Answer(f"{method} {path}", response.status, response.headers, response.data)
 
     def get(self, path: str, *, query: Mapping[str, str] | None = None, **headers: str) -> Answer:

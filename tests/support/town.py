@@ -143,7 +143,9 @@ class Town:
     def partner(self, name: str, *networks: str) -> Partner:
         """A new partner that may operate in the networks given, in Oslo by default."""
         store.begin()
-        client = clients.register_client(name, f"{name.lower()}@kickstand.dev", [int(each) for each in networks or OSLO])
+        client = clients.register_client(
+            name, f"{name.lower()}@kickstand.dev", [int(each) for each in networks or OSLO]
+        )
         return self._partner(clients.issue_token(client.id))
 
     def _partner(self, token: str) -> Partner:
@@ -221,7 +223,7 @@ class Town:
         left = hours * 3600
         while left > 0:
             step = min(left, _UNNOTICED_S)
-            self.passes(seconds=step)
+            self.skip(seconds=step)
             self.moves(ride.vehicle, next(corners))
             left -= step
 
@@ -249,8 +251,9 @@ class Town:
         return datetime.fromisoformat(self.http.get("/_local/clock").json["now"])
 
     def mails(self, receiver: str) -> list[dict[str, Any]]:
-        """The mails that somebody has got, oldest first."""
-        return [mail for mail in self.http.get("/_local/outbox").json["mails"] if receiver in mail["to"]]
+        """The mails that somebody has got, oldest first; with spaces that break."""
+        mails = self.http.get("/_local/outbox").json["mails"]
+        return [each | {"text": each["text"].replace("\u00a0", " ")} for each in mails if receiver in each["to"]]
 
     def subjects(self, receiver: str) -> list[str]:
         """The subjects of the mails that somebody has got."""
