@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal, TypeAlias
+from uuid import UUID
 
+from kickstand.kernel import ids
 from local.clock import Clock
 from local.queues import Queues
 from local.template import TopicRule
@@ -155,13 +157,18 @@ class Vehicles:
             "reason": None if done else "refused by the vehicle",
             "at": self._clock.now().isoformat(),
         }
-        with self._lock:
-            status = self._statuses.get(vehicle)
-            if done and status and action in {"lock", "unlock"}:
-                self._statuses[vehicle] = replace(status, locked=action == "lock")
+        if done and action in {"lock", "unlock"}:
+            self._set_lock(vehicle, locked=action == "lock")
         self._to_rules(f"{_PREFIX}/{vehicle}/messages", json.dumps(acknowledgement))
         with self._lock:
             self._pending -= 1
+
+    def _set_lock(self, vehicle: int, *, locked: bool) -> None:
+        located = None if vehicle in self._statuses else self.locate(vehicle)
+        with self._lock:
+            status = self._statuses.get(vehicle, located)
+            if status:
+                self._statuses[vehicle] = replace(status, locked=locked)
 
     def _to_rules(self, topic: str, payload: str) -> None:
         for rule in self._rules:
@@ -185,9 +192,12 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
 def _identity(vehicle: str) -> int | None:
     if vehicle == "all":
         return None
-    if not vehicle.isdecimal():
-        raise ControlError("a vehicle is named by its number, or all of them by 'all'")
-    return int(vehicle)
+    if vehicle.isdecimal():
+        return int(vehicle)
+    try:
+        return ids.id_of(UUID(vehicle))
+    except ValueError:
+        raise ControlError("a vehicle is named by its number or its UUID, all of them by 'all'") from None
 
 
 def _position(value: Json) -> tuple[float, float]:

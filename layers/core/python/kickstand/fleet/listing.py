@@ -20,6 +20,21 @@ from kickstand.kernel.cache import Recent
 from kickstand.kernel.errors import Contention
 from kickstand.kernel.gz import Piece
 
+__all__ = [
+    "Body",
+    "Entry",
+    "Listing",
+    "Rendering",
+    "Sighting",
+    "entry_of",
+    "etag",
+    "expect",
+    "project",
+    "read",
+    "rebuild",
+    "sightings",
+]
+
 _ATTEMPTS: Final = 6
 _NETWORKS: Final = 8  # listings kept per process
 _REMEMBERED: Final = timedelta(hours=26)  # a stream keeps its records for 24 hours
