@@ -1,6 +1,6 @@
 """Spares the start half a second: moto's workflows need one enumeration of AWS Batch, whose package loads all of EC2.
 
-In the package's place stands a module that finds the submodules where they are, and loads what is really asked for then.
+In the package's place stands a module that finds the submodules where they are and loads what is asked for.
 """
 
 import importlib
