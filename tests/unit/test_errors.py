@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pkgutil import walk_packages
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,8 @@ def test_every_domain_error_says_what_is_wrong() -> None:
 
 
 def test_every_item_keeps_every_field_of_its_entity() -> None:
-    pending, checked = [Item], 0
+    pending: list[Any] = [Item]
+    checked = 0
     while pending:
         item = pending.pop()
         pending += item.__subclasses__()

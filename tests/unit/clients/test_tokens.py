@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kickstand.clients import tokens
-from kickstand.clients.model import ApiClient
+from kickstand.clients.model import ApiClient, Token
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
-def client(*kept: tokens.Token) -> ApiClient:
+def client(*kept: Token) -> ApiClient:
     return ApiClient(
         id=7, public_id=UUID(int=7), name="A", email="a@b.example", network_ids=frozenset({1}), tokens=kept
     )

@@ -1,0 +1,109 @@
+"""What happens to a ride's receipt while documents cannot be stored, and how it is settled afterwards."""
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+import boto3
+import pytest
+
+from kickstand.billing import service as billing
+from kickstand.kernel import store
+from kickstand.rental.store import ParkedItem
+from local.objects import Objects
+from local.wsgi import Request, Response
+from tests.support.town import Ride, Town
+
+ATTEMPTS: Final = 7
+"""The first one and six more."""
+
+
+@dataclass
+class Bucket:
+    """The bucket of documents: while it is broken it refuses to store anything, and counts how often."""
+
+    broken: bool = True
+    refusals: int = 0
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    state, serve = Bucket(), Objects.serve
+
+    def refusing(self: Objects, request: Request) -> Response:
+        if request.method != "PUT" or not state.broken:
+            return serve(self, request)
+        state.refusals += 1
+        body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+        return Response(403, {"Content-Type": "application/xml"}, body)
+
+    monkeypatch.setattr(Objects, "serve", refusing)
+    return state
+
+
+def test_a_short_failure_is_survived_by_trying_again(town: Town, bucket: Bucket) -> None:
+    ride = ended_ride(town)
+    assert town.executions(ride) == ["RUNNING"]
+    assert bucket.refusals
+    assert ride.state == "ENDED"  # the rider does not notice
+    assert "receipt" not in ride.attributes
+    for _ in range(3):
+        town.passes(seconds=20)
+    assert 1 < bucket.refusals < ATTEMPTS
+
+    bucket.broken = False
+    town.passes(minutes=2)
+    is_settled_once(town, ride)
+    assert town.executions(ride) == ["SUCCEEDED"]
+
+
+def test_a_lasting_failure_is_parked_and_settled_by_a_new_execution(town: Town, bucket: Bucket) -> None:
+    ride = ended_ride(town)
+    for _ in range(ATTEMPTS):
+        town.passes(minutes=2)
+    assert bucket.refusals == ATTEMPTS
+    assert town.executions(ride) == ["FAILED"]
+    parked = parking_of(ride)
+    assert parked is not None
+    assert parked.error == "AccessDenied"
+    assert town.events(ride) == []
+    assert "receipt" not in ride.attributes
+
+    bucket.broken = False
+    town.passes(hours=10)
+    assert town.events(ride) == []  # nobody has repaired it yet
+    # What docs/operations.md says: mend the cause, start the workflow again under a new name, take the note away.
+    boto3.client("stepfunctions").start_execution(
+        stateMachineArn=next(iter(town.platform.workflows.machines)),
+        name=f"rental-{ride.number}-again-1",
+        input=json.dumps({"rental_id": ride.number}),
+    )
+    town.settle()
+    assert town.executions(ride) == ["SUCCEEDED", "FAILED"]
+    is_settled_once(town, ride)
+
+
+def ended_ride(town: Town) -> Ride:
+    """A ride of ten minutes that has just been ended."""
+    ride = town.ride()
+    town.passes(minutes=9, seconds=30)
+    town.moves(ride.vehicle, town.vehicle().place)
+    assert ride.partner.end(ride.id).status == 200
+    town.settle()
+    return ride
+
+
+def is_settled_once(town: Town, ride: Ride) -> None:
+    """There is one charge, one receipt and one event."""
+    store.begin()
+    charge = billing.charge_of(ride.number)
+    assert charge is not None
+    assert charge.fare.total == ride.attributes["cost"]["total"]["amount"] > 0
+    assert ride.partner.receipt(ride.id).content.startswith(b"%PDF")
+    assert town.events(ride) == ["RentalCompleted"]
+
+
+def parking_of(ride: Ride) -> ParkedItem | None:
+    """The note that operators find where a workflow has given up."""
+    store.begin()
+    return store.load(ParkedItem.key(ride.number))
