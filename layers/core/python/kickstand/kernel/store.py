@@ -130,15 +130,17 @@ class _Meta(type):
 
 def table_meta(variable: str) -> Any:  # noqa: ANN401 - pynamodb takes any class
     """The pynamodb ``Meta`` of a context whose table is named by the environment variable ``variable``."""
-    settings = {
-        "variable": variable,
+    return _Meta("Meta", (), {"variable": variable, **_settings()})
+
+
+def _settings() -> dict[str, Any]:
+    return {
         "region": os.environ.get("AWS_REGION"),
         "connect_timeout_seconds": 2,
         "read_timeout_seconds": 5,
         "max_retry_attempts": 2,
         "max_pool_connections": 50,
     }
-    return _Meta("Meta", (), settings)
 
 
 class Item(Model, Generic[Entity]):
@@ -220,6 +222,11 @@ def _teach(shared: Connection, known: MetaTable) -> None:
             data[part] = [*data[part], *(each for each in known.data[part] if each not in data[part])]
 
 
+def connect() -> None:
+    """Make the process's client of DynamoDB, which is otherwise made by the first request that needs it."""
+    _ = _shared(Connection(**_settings())).client
+
+
 def connection() -> Connection:
     """The process's connection to DynamoDB."""
     if _connection is None:
@@ -232,6 +239,11 @@ def disconnect() -> None:
     """Let the next use of the store find its endpoint and credentials anew, when the environment has changed."""
     if _connection is not None:
         _connection._client = None  # noqa: SLF001 - pynamodb has no word for it
+
+
+# While a function starts it has a whole processor; its requests have the share that its memory buys.
+if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+    connect()
 
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -472,6 +484,7 @@ __all__ = [
     "Value",
     "begin",
     "change",
+    "connect",
     "connection",
     "create",
     "expect",
