@@ -16,13 +16,7 @@ class ClientItem(ClientsItem[ApiClient]):
     """A partner: ``CLIENT#<id>`` / ``CLIENT``."""
 
     KIND = "client"
-    ENTITY = ApiClient
 
-    id = Value(int)
-    public_id = Value(UUID)
-    name = Value(str)
-    email = Value(str)
-    network_ids = Value(frozenset[int])
     tokens = Value(tuple[Token, ...])
 
     @staticmethod
@@ -30,21 +24,14 @@ class ClientItem(ClientsItem[ApiClient]):
         """Where a partner is kept."""
         return Key(ClientItem, f"CLIENT#{client_id}", "CLIENT")
 
-    @classmethod
-    def key_of(cls, entity: ApiClient) -> Key["ClientItem"]:
-        """Where this partner is kept."""
-        return cls.key(entity.id)
-
 
 class ProductItem(ClientsItem[Product]):
     """A product: ``CLIENT#<client id>`` / ``PRODUCT#<id>``."""
 
     KIND = "product"
-    ENTITY = Product
+    KEYED_BY = ("client_id", "id")
 
-    id = Value(int)
     public_id = Value(UUID)
-    client_id = Value(int)
     name = Value(str)
     state = Value(ProductState)
 
@@ -52,11 +39,6 @@ class ProductItem(ClientsItem[Product]):
     def key(client_id: int, product_id: int) -> Key["ProductItem"]:
         """Where a partner's product is kept."""
         return Key(ProductItem, f"CLIENT#{client_id}", f"PRODUCT#{product_id:016d}")
-
-    @classmethod
-    def key_of(cls, entity: Product) -> Key["ProductItem"]:
-        """Where this product is kept."""
-        return cls.key(entity.client_id, entity.id)
 
 
 def products_of(client_id: int) -> list[Product]:

@@ -128,9 +128,8 @@ class HeaderItem(FleetItem[Header]):
     """The header of a network's listing: ``LISTING#<network id>`` / ``HEADER``."""
 
     KIND = "listing"
-    ENTITY = Header
+    KEYED_BY = ("network_id",)
 
-    network_id = Value(int)
     versions = Value(dict[str, int])
 
     @staticmethod
@@ -138,33 +137,21 @@ class HeaderItem(FleetItem[Header]):
         """Where the header of a network is kept."""
         return Key(HeaderItem, f"LISTING#{network_id}", "HEADER")
 
-    @classmethod
-    def key_of(cls, entity: Header) -> Key["HeaderItem"]:
-        """Where this header is kept."""
-        return cls.key(entity.network_id)
-
 
 class BucketItem(FleetItem[Bucket]):
     """A bucket: ``LISTING#<network id>#<number>`` / ``BUCKET``, apart from each other so that no partition gets hot."""
 
     KIND = "listing_bucket"
-    ENTITY = Bucket
+    KEYED_BY = ("network_id", "number")
 
-    network_id = Value(int)
-    number = Value(int)
-    version = Value(int)
-    listed = Value(int)
     packed = BinaryAttribute(legacy_encoding=False)
+
+    version = Value(int)
 
     @staticmethod
     def key(network_id: int, number: int) -> Key["BucketItem"]:
         """Where a bucket is kept."""
         return Key(BucketItem, f"LISTING#{network_id}#{number:02d}", "BUCKET")
-
-    @classmethod
-    def key_of(cls, entity: Bucket) -> Key["BucketItem"]:
-        """Where this bucket is kept."""
-        return cls.key(entity.network_id, entity.number)
 
 
 def read_header(network_id: int) -> Header | None:

@@ -9,19 +9,15 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.fleet.model import (
-    Action,
-    Category,
     Command,
     CommandState,
-    Issuer,
     Network,
-    RentTimings,
     Unavailability,
     Vehicle,
     VehicleModel,
     VehicleState,
 )
-from kickstand.geo.model import Parking, Verdict
+from kickstand.geo.model import Verdict
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
@@ -38,49 +34,22 @@ class NetworkItem(FleetItem[Network]):
     """A network: ``NETWORK#<id>`` / ``NETWORK``."""
 
     KIND = "network"
-    ENTITY = Network
-
-    id = Value(int)
-    name = Value(str)
-    currency = Value(str)
-    timezone = Value(str)
-    vat_percent = Value(int)
-    parking = Value(Parking)
-    timings = Value(RentTimings)
-    left_unlocked_fine = Value(int)
-    issuer = Value(Issuer)
 
     @staticmethod
     def key(network_id: int) -> Key["NetworkItem"]:
         """Where a network is kept."""
         return Key(NetworkItem, f"NETWORK#{network_id}", "NETWORK")
 
-    @classmethod
-    def key_of(cls, entity: Network) -> Key["NetworkItem"]:
-        """Where this network is kept."""
-        return cls.key(entity.id)
-
 
 class VehicleModelItem(FleetItem[VehicleModel]):
     """A vehicle model: ``MODEL#<id>`` / ``MODEL``."""
 
     KIND = "vehicle_model"
-    ENTITY = VehicleModel
-
-    id = Value(int)
-    name = Value(str)
-    category = Value(Category)
-    max_range_m = Value(int)
 
     @staticmethod
     def key(model_id: int) -> Key["VehicleModelItem"]:
         """Where a vehicle model is kept."""
         return Key(VehicleModelItem, f"MODEL#{model_id}", "MODEL")
-
-    @classmethod
-    def key_of(cls, entity: VehicleModel) -> Key["VehicleModelItem"]:
-        """Where this vehicle model is kept."""
-        return cls.key(entity.id)
 
 
 class CellIndex(GlobalSecondaryIndex[Any]):
@@ -113,18 +82,14 @@ class VehicleItem(FleetItem[Vehicle]):
     """A vehicle: ``VEHICLE#<id>`` / ``VEHICLE``."""
 
     KIND = "vehicle"
-    ENTITY = Vehicle
 
     cell = UnicodeAttribute()
     model_key = UnicodeAttribute()
     by_cell = CellIndex()
     by_model = ModelIndex()
 
-    id = Value(int)
     public_id = Value(UUID)
-    code = Value(str)
     network_id = Value(int)
-    model_id = Value(int)
     state = Value(VehicleState)
     unavailabilities = Value(frozenset[Unavailability])
     battery_percent = Value(int)
@@ -140,11 +105,6 @@ class VehicleItem(FleetItem[Vehicle]):
     def key(vehicle_id: int) -> Key["VehicleItem"]:
         """Where a vehicle is kept."""
         return Key(VehicleItem, f"VEHICLE#{vehicle_id}", "VEHICLE")
-
-    @classmethod
-    def key_of(cls, entity: Vehicle) -> Key["VehicleItem"]:
-        """Where this vehicle is kept."""
-        return cls.key(entity.id)
 
     @staticmethod
     def cell_key(network_id: int, cell: str) -> str:
@@ -174,18 +134,12 @@ class CommandItem(FleetItem[Command]):
     """A command: ``VEHICLE#<vehicle id>`` / ``COMMAND#<id>``."""
 
     KIND = "command"
-    ENTITY = Command
+    KEYED_BY = ("vehicle_id", "id")
 
     expires_at = Value(int)
 
-    id = Value(str)
-    vehicle_id = Value(int)
-    action = Value(Action)
     state = Value(CommandState)
     published = Value(bool)
-    sent_at = Value(datetime)
-    rental_id = Value(int, null=True)
-    parameters = Value(dict[str, Any])
     reason = Value(str, null=True)
     event = Value(Event)
 
@@ -193,8 +147,3 @@ class CommandItem(FleetItem[Command]):
     def key(vehicle_id: int, command_id: str) -> Key["CommandItem"]:
         """Where a command is kept."""
         return Key(CommandItem, f"VEHICLE#{vehicle_id}", f"COMMAND#{command_id}")
-
-    @classmethod
-    def key_of(cls, entity: Command) -> Key["CommandItem"]:
-        """Where this command is kept."""
-        return cls.key(entity.vehicle_id, entity.id)

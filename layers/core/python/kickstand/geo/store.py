@@ -7,15 +7,15 @@ that, so readers always find a whole geofence: the old one until the header move
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pynamodb.attributes import BinaryAttribute
 
-from kickstand.geo.model import Geofence, GeofenceChanged, Parking, Zone
+from kickstand.geo.model import Geofence, GeofenceChanged, Zone
 from kickstand.kernel import clock, store
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 
 PART_BYTES: Final = 400_000
 """Most bytes of zones, uncompressed, in one part. Digits compress below two thirds, so an item stays below 300 KB."""
@@ -23,35 +23,24 @@ PART_BYTES: Final = 400_000
 _KEPT: Final = timedelta(days=1)
 
 
-class GeoItem(Item[Any]):
+class GeoItem(Item[Entity]):
     """Anything in the table of zones."""
 
     Meta = table_meta("GEO_TABLE")
 
 
-class GeofenceItem(GeoItem):
+class GeofenceItem(GeoItem[Geofence]):
     """The header of a network's geofence: ``GEOFENCE#<network id>`` / ``GEOFENCE``."""
 
     KIND = "geofence"
-    ENTITY = Geofence
+    KEYED_BY = ("network_id",)
 
-    network_id = Value(int)
     version = Value(int)
-    content_id = Value(int)
-    parts = Value(int)
-    zone_count = Value(int)
-    parking = Value(Parking)
-    published_at = Value(datetime)
 
     @staticmethod
     def key(network_id: int) -> Key["GeofenceItem"]:
         """Where the header of a network is."""
         return Key(GeofenceItem, f"GEOFENCE#{network_id}", "GEOFENCE")
-
-    @classmethod
-    def key_of(cls, entity: Geofence) -> Key["GeofenceItem"]:
-        """Where the header is."""
-        return cls.key(entity.network_id)
 
 
 class Part(BaseModel):
@@ -67,16 +56,12 @@ class Part(BaseModel):
     expires_at: int | None = None
 
 
-class PartItem(GeoItem):
+class PartItem(GeoItem[Part]):
     """One part: ``GEOFENCE#<network id>`` / ``ZONES#<version>#<content id>#<number>``."""
 
     KIND = "zones"
-    ENTITY = Part
+    KEYED_BY = ("network_id", "version", "content_id", "number")
 
-    network_id = Value(int)
-    version = Value(int)
-    content_id = Value(int)
-    number = Value(int)
     zones = BinaryAttribute(legacy_encoding=False)
     expires_at = Value(int, null=True)
 
@@ -84,11 +69,6 @@ class PartItem(GeoItem):
     def key(network_id: int, version: int, content_id: int, number: int) -> Key["PartItem"]:
         """Where a part is. The version comes first: everything up to the published one sorts below it."""
         return Key(PartItem, f"GEOFENCE#{network_id}", f"ZONES#{version:010d}#{content_id}#{number:04d}")
-
-    @classmethod
-    def key_of(cls, entity: Part) -> Key["PartItem"]:
-        """Where the part is."""
-        return cls.key(entity.network_id, entity.version, entity.content_id, entity.number)
 
 
 _ZONES: Final = TypeAdapter(tuple[Zone, ...])

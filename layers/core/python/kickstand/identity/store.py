@@ -19,28 +19,16 @@ class RiderItem(IdentityItem[Rider]):
     """A rider: ``RIDER#<id>`` / ``RIDER``."""
 
     KIND = "rider"
-    ENTITY = Rider
 
-    id = Value(int)
     public_id = Value(UUID)
     client_id = Value(int)
-    product_id = Value(int)
-    email = Value(str)
     first_name = Value(str, null=True)
-    last_name = Value(str, null=True)
-    phone_number = Value(str, null=True)
-    external_id = Value(str, null=True)
     left_unlocked = Value(int)
 
     @staticmethod
     def key(rider_id: int) -> Key["RiderItem"]:
         """Where a rider is kept."""
         return Key(RiderItem, f"RIDER#{rider_id}", "RIDER")
-
-    @classmethod
-    def key_of(cls, entity: Rider) -> Key["RiderItem"]:
-        """Where this rider is kept."""
-        return cls.key(entity.id)
 
 
 class ExternalIdItem(IdentityItem[BaseModel]):

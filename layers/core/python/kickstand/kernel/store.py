@@ -6,19 +6,18 @@ Three rules shape this module:
   and the first :func:`load` fetches them all in one batch;
 * a use case writes everything in one transaction: :class:`Transaction` names, beside each condition, the domain error
   that its failure means;
-* the entity is a pydantic model and its item declares the same attributes with :class:`Value`, so nothing translates by
-  hand.
+* the entity is a pydantic model and its item keeps the same fields, so nothing is declared twice or translated by hand.
 """
 
 import os
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, ClassVar, Final, Generic, Self, TypeVar, get_origin
+from types import NoneType, TracebackType, UnionType
+from typing import Annotated, Any, ClassVar, Final, Generic, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 from pynamodb.attributes import Attribute, UnicodeAttribute
@@ -28,7 +27,7 @@ from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
-from pynamodb.models import Model
+from pynamodb.models import MetaModel, Model
 
 from kickstand.kernel.errors import Contention, DomainError
 
@@ -73,6 +72,8 @@ class Value(Attribute[T], Generic[T]):
 
 def _attribute_type(type_: Any) -> str:  # noqa: ANN401
     plain = get_origin(type_) or type_
+    if plain is Annotated:
+        return _attribute_type(get_args(type_)[0])
     for tag, types in {
         "BOOL": (bool,),
         "N": (int, float),
@@ -143,11 +144,46 @@ def _settings() -> dict[str, Any]:
     }
 
 
-class Item(Model, Generic[Entity]):
-    """One kind of thing in a table. Subclasses say their ``KIND``, the entity they hold and how keys are built."""
+class _ItemMeta(MetaModel):
+    """Gives an item class an attribute for every field of the entity it holds."""
+
+    def __new__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> Any:  # noqa: ANN401
+        entities = [each for base in namespace.get("__orig_bases__", ()) for each in get_args(base) if _is_entity(each)]
+        for entity in entities:
+            namespace["ENTITY"] = entity
+            for field_name, info in entity.model_fields.items():
+                if not any(hasattr(base, field_name) for base in bases):
+                    type_, null = _without_none(info.annotation)
+                    namespace.setdefault(field_name, Value(type_, null=null))
+        return super().__new__(cls, name, bases, namespace, **options)  # type: ignore[no-untyped-call]
+
+
+def _is_entity(type_: Any) -> bool:  # noqa: ANN401
+    return isinstance(type_, type) and issubclass(type_, BaseModel) and type_ is not BaseModel
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401
+    types = [each for each in get_args(annotation) if each is not NoneType]
+    if get_origin(annotation) in {Union, UnionType} and len(types) == 1:
+        return types[0], True
+    return annotation, False
+
+
+class Item(Model, Generic[Entity], metaclass=_ItemMeta):
+    """One kind of thing in a table: a class for ``Item[Vehicle]`` keeps every field of ``Vehicle``.
+
+    Subclasses say their ``KIND`` and how their ``key`` is built. Beside what the entity does not know they declare only
+    the fields that conditions, updates and indexes talk about.
+
+    Attributes:
+        KEYED_BY: the fields of the entity that ``key`` takes.
+    """
 
     KIND: ClassVar[str]
     ENTITY: ClassVar[type[BaseModel]]
+    KEYED_BY: ClassVar[tuple[str, ...]] = ("id",)
+
+    key: ClassVar[Callable[..., "Key[Any]"]]
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
@@ -161,9 +197,9 @@ class Item(Model, Generic[Entity]):
         return cls(key.pk, key.sk, kind=cls.KIND, **values, **attributes)
 
     @classmethod
-    def key_of(cls, entity: Entity) -> "Key[Any]":
-        """The key of the item that holds ``entity``."""
-        raise NotImplementedError
+    def key_of(cls, entity: Entity) -> "Key[Self]":
+        """Where ``entity`` is kept."""
+        return cls.key(*(getattr(entity, name) for name in cls.KEYED_BY))
 
     @property
     def entity(self) -> Entity:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.kernel.store import Item, Key, Value, change, create, load, table_meta
-from kickstand.messaging.model import Message, MessageState, Template
+from kickstand.messaging.model import Message, MessageState
 
 _KEPT: Final = timedelta(days=30)
 """Far longer than any stream repeats an event."""
@@ -15,13 +15,10 @@ class MessageItem(Item[Message]):
 
     Meta = table_meta("MESSAGING_TABLE")
     KIND = "message"
-    ENTITY = Message
+    KEYED_BY = ("event_id",)
 
     expires_at = Value(int)
 
-    event_id = Value(int)
-    rider_id = Value(int)
-    template = Value(Template)
     state = Value(MessageState)
     lease_until = Value(datetime)
 
@@ -29,11 +26,6 @@ class MessageItem(Item[Message]):
     def key(event_id: int) -> Key["MessageItem"]:
         """Where the message about an event is kept."""
         return Key(MessageItem, f"MESSAGE#{event_id}", "MESSAGE")
-
-    @classmethod
-    def key_of(cls, entity: Message) -> Key["MessageItem"]:
-        """Where this message is kept."""
-        return cls.key(entity.event_id)
 
 
 def claim(message: Message, now: datetime) -> bool:

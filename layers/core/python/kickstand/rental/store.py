@@ -2,18 +2,13 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from kickstand.geo.model import Verdict
-from kickstand.kernel.events import Event
-from kickstand.kernel.place import Position
 from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
-from kickstand.pricing.model import Fare, Tariff
-from kickstand.rental.model import EndReason, Rental, RentalState, Segment, Track
+from kickstand.rental.model import Rental, Track
 
 
 class RentalsItem(Item[Entity]):
@@ -39,71 +34,30 @@ class RentalItem(RentalsItem[Rental]):
     """A rental: ``RENTAL#<id>`` / ``RENTAL``."""
 
     KIND = "rental"
-    ENTITY = Rental
 
     by_rider = RiderIndex()
 
-    id = Value(int)
-    public_id = Value(UUID)
-    rider_id = Value(int)
-    client_id = Value(int)
-    product_id = Value(int)
-    network_id = Value(int)
-    vehicle_id = Value(int)
-    vehicle_public_id = Value(UUID)
-    vehicle_code = Value(str)
-    state = Value(RentalState)
-    end_reason = Value(EndReason, null=True)
-    tariff = Value(Tariff)
-    started_at = Value(datetime)
-    ended_at = Value(datetime, null=True)
-    rider_start = Value(Position, null=True)
-    rider_end = Value(Position, null=True)
-    vehicle_start = Value(Position)
-    vehicle_end = Value(Position, null=True)
-    start_verdict = Value(Verdict)
-    segments = Value(tuple[Segment, ...])
-    distance_m = Value(int, null=True)
-    notices = Value(int)
-    fare = Value(Fare, null=True)
     receipt = Value(str, null=True)
     version = Value(int)
-    event = Value(Event)
 
     @staticmethod
     def key(rental_id: int) -> Key["RentalItem"]:
         """Where a rental is kept."""
         return Key(RentalItem, f"RENTAL#{rental_id}", "RENTAL")
 
-    @classmethod
-    def key_of(cls, entity: Rental) -> Key["RentalItem"]:
-        """Where this rental is kept."""
-        return cls.key(entity.id)
-
 
 class TrackItem(RentalsItem[Track]):
     """A ride's track: ``RENTAL#<rental id>`` / ``TRACK``."""
 
     KIND = "track"
-    ENTITY = Track
+    KEYED_BY = ("rental_id",)
 
-    rental_id = Value(int)
-    position = Value(Position)
-    verdict = Value(Verdict)
-    distance_m = Value(int)
-    moved_at = Value(datetime)
     reported_at = Value(datetime)
-    locked = Value(bool)
 
     @staticmethod
     def key(rental_id: int) -> Key["TrackItem"]:
         """Where a track is kept."""
         return Key(TrackItem, f"RENTAL#{rental_id}", "TRACK")
-
-    @classmethod
-    def key_of(cls, entity: Track) -> Key["TrackItem"]:
-        """Where this track is kept."""
-        return cls.key(entity.rental_id)
 
 
 class OpenRentalItem(RentalsItem[BaseModel]):
