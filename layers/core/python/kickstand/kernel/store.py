@@ -496,9 +496,14 @@ def change(key: Key[ItemType], actions: Sequence[Action], *, condition: Conditio
 
 def create(item: Item[Any]) -> bool:
     """Write one item where nothing was before; answer whether nothing was."""
+    return put(item, condition=type(item).pk.does_not_exist())
+
+
+def put(item: Item[Any], *, condition: Condition) -> bool:
+    """Write one whole item outside any transaction; answer whether ``condition`` held."""
     _forget([(str(item.Meta.table_name), item.pk, item.sk)])
     try:
-        item.save(condition=type(item).pk.does_not_exist())
+        item.save(condition=condition)
     except PutError as error:
         if error.cause_response_code == "ConditionalCheckFailedException":
             return False
@@ -527,5 +532,6 @@ __all__ = [
     "forget",
     "load",
     "load_all",
+    "put",
     "table_meta",
 ]

@@ -166,8 +166,8 @@ def follow(rental_id: int, telemetry: Telemetry, verdict: Verdict) -> None:
         known, telemetry.position, verdict, telemetry.at, locked=telemetry.locked, speed_kmh=telemetry.speed_kmh
     )
     unchanged = TrackItem.reported_at == known.reported_at if track_item else TrackItem.pk.does_not_exist()
-    with store.Transaction() as tx:
-        tx.put(TrackItem.of(track), condition=unchanged, otherwise=_Changed)
+    if not store.put(TrackItem.of(track), condition=unchanged):
+        raise _Changed
     if rental.state is RentalState.STARTING and not telemetry.locked:
         confirm_unlocked(rental_id)
     elif rental.state is RentalState.ON_HOLD and track.moved_at > known.moved_at and not telemetry.locked:
