@@ -4,10 +4,12 @@ import ctypes
 import logging
 import platform
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import urllib3
@@ -103,6 +105,7 @@ class Engine:
             )
         try:
             self._wait_until_healthy()
+            _index_streams(folder / DATABASE)
         except BaseException:
             self.stop()
             raise
@@ -130,6 +133,23 @@ class Engine:
                 else:
                     return
         raise PlatformError(f"the DynamoDB engine did not answer within {_START_SECONDS:.0f} s")
+
+
+def _index_streams(database: Path) -> None:
+    """Let the engine find stream records by their number.
+
+    It numbers every record by looking for the greatest number so far, and reads streams from a number on, both without
+    an index: each write and each look at a stream would take longer than the one before.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_stream_records'").fetchone()
+        if known is None:
+            _log.warning("the DynamoDB engine keeps its streams in a way that is not known: it may become slow")
+            return
+        connection.execute(
+            "CREATE INDEX IF NOT EXISTS _stream_numbers"
+            " ON _stream_records (table_name, CAST(sequence_number AS INTEGER))"
+        )
 
 
 def find_binary() -> Path | None:
