@@ -119,6 +119,8 @@ class Server:
                 threads=threads,
                 ident="kickstand",
                 max_request_body_size=_BODY_LIMIT,
+                inbuf_overflow=_BODY_LIMIT,  # in memory: nobody would close temporary files for larger bodies
+                outbuf_overflow=_BODY_LIMIT,
                 connection_limit=1000,
                 channel_timeout=60,
                 backlog=1024,
