@@ -42,13 +42,13 @@ def test_imports() -> None:
         "module", "functions", "import", "client", "both", "to boto3", "most of the import, ms",
     )  # fmt: skip
     for name, figures in taken.items():
-        imports = median(each for each, _ in figures)
-        client = median(each for _, each in figures)
+        imported = median(each for each, _ in figures)
+        made = median(each for _, each in figures)
         table.row(
             name,
             len(functions[name]) if name in functions else "",
-            imports,
-            client,
+            imported,
+            made,
             ready[name],
             f"{ready[name] / ready[BASELINE]:.2f}",
             ", ".join(f"{package} {spent:.0f}" for package, spent in heaviest(starts[name][0])),
