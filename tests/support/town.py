@@ -4,13 +4,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import pytest
 from shapely.geometry import Point, shape
 from shapely.ops import unary_union
 
@@ -19,6 +20,7 @@ from kickstand.fleet import service as fleet
 from kickstand.kernel import clock, ids, store
 from local.server import Platform
 from local.testing import running_platform
+from local.vehicles import Vehicles
 from tests.support.http import Answer, Http
 
 Place = tuple[float, float]
@@ -128,7 +130,7 @@ class Town:
     """
 
     platform: Platform
-    told: list[dict[str, Any]] = field(default_factory=list)
+    told: list[dict[str, Any]]
 
     def __post_init__(self) -> None:
         self.http = Http(self.platform.url)
@@ -136,7 +138,6 @@ class Town:
         self.demo = self._partner(self.described["headers"]["X-Auth-Token"])
         self._taken: set[str] = set()
         self._allowed: dict[str, Any] = {}
-        self._listen()
 
     # ── Who is there ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -273,19 +274,19 @@ class Town:
         """What a vehicle has been told."""
         return [each["action"] for each in self.told if each["vehicle_id"] == vehicle.number]
 
-    def _listen(self) -> None:
-        publish = self.platform.vehicles.publish
-
-        def heard(topic: str, payload: bytes) -> None:
-            if topic.endswith("/commands"):
-                self.told.append(json.loads(payload))
-            publish(topic, payload)
-
-        self.platform.vehicles.publish = heard  # type: ignore[method-assign]
-
 
 @contextmanager
 def running_town(state: Path) -> Iterator[Town]:
     """A town with its state in a folder."""
-    with running_platform(state) as platform:
-        yield Town(platform)
+    told: list[dict[str, Any]] = []
+    publish = Vehicles.publish
+
+    def heard(self: Vehicles, topic: str, payload: bytes) -> None:
+        if topic.endswith("/commands"):
+            told.append(json.loads(payload))
+        publish(self, topic, payload)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Vehicles, "publish", heard)
+        with running_platform(state) as platform:
+            yield Town(platform, told)
