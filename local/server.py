@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from kickstand.kernel import aws, store
+from kickstand.kernel import aws, items
 from local.api import Gateway
 from local.aws import AwsEndpoint, Services
 from local.bus import Bus, Delivery
@@ -106,7 +106,7 @@ class Tables:
 
 
 def _disconnect() -> None:
-    store.disconnect()
+    items.disconnect()
     aws.disconnect()
 
 

@@ -8,7 +8,7 @@ from botocore.session import Session
 from moto import mock_aws
 
 from kickstand.kernel import aws as aws_clients
-from kickstand.kernel import store
+from kickstand.kernel import items
 from local.server import Tables
 from local.testing import running_tables
 from tests.support import tables
@@ -48,7 +48,7 @@ def aws() -> Iterator[Session]:
 
 def disconnect() -> None:
     """Forget connections of other tests to other engines."""
-    store.disconnect()
+    items.disconnect()
     aws_clients.disconnect()
 
 

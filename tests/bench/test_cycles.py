@@ -18,7 +18,7 @@ import urllib3
 from shapely import Point, union_all
 from shapely.geometry import shape
 
-from kickstand.kernel import store
+from kickstand.kernel import items
 from local import demo
 from local.server import ROOT, Tables, free_port
 from tests.support.bench import Table
@@ -65,8 +65,8 @@ def again(work: Callable[[int], None], client: int, times: int) -> None:
 
 
 def transactions() -> Callable[[int], None]:
-    store.connect()
-    client: Any = store.connection().client
+    items.connect()
+    client: Any = items.connection().client
     table = os.environ["RENTAL_TABLE"]
 
     def write(_client: int) -> None:

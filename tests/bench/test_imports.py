@@ -27,7 +27,7 @@ STARTS = {
 def test_imports() -> None:
     functions = handlers_by_module()
     starts = STARTS | {
-        module: (f"from kickstand.kernel import store; import {module}", "store.connect()") for module in functions
+        module: (f"from kickstand.kernel import items; import {module}", "items.connect()") for module in functions
     }
     taken: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     for round_ in range(ROUNDS + 1):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from kickstand.kernel import store
+from kickstand.kernel import items
 
 
 @dataclass
@@ -28,7 +28,7 @@ _READS = {"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"}
 def measured() -> Iterator[Usage]:
     """What happens inside, as the engine itself counts it."""
     usage = Usage()
-    events = store.connection().client.meta.events
+    events = items.connection().client.meta.events
 
     def ask(params: dict[str, Any], **_: Any) -> None:
         params["ReturnConsumedCapacity"] = "TOTAL"

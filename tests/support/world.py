@@ -18,7 +18,7 @@ from botocore.session import Session
 from kickstand.billing import gateway as documents
 from kickstand.fleet import gateway as channel
 from kickstand.fleet.model import Command, Vehicle
-from kickstand.kernel import clock, store
+from kickstand.kernel import clock, items, store
 from kickstand.kernel.place import Position
 from kickstand.rental import gateway as outside
 from kickstand.rental import service as rentals
@@ -183,7 +183,7 @@ class Dying:
         self.writes = 0
 
     def __enter__(self) -> Self:
-        self._events = store.connection().client.meta.events
+        self._events = items.connection().client.meta.events
         for operation in ("PutItem", "UpdateItem", "TransactWriteItems"):
             self._events.register(f"after-call.dynamodb.{operation}", self._count)
         return self

@@ -8,7 +8,7 @@ import pytest
 
 import kickstand
 from kickstand.kernel.errors import DomainError, leaves
-from kickstand.kernel.store import Item
+from kickstand.kernel.items import Item
 
 SURFACES = ["voi"]
 

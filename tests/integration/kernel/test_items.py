@@ -8,7 +8,7 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.kernel import store
-from kickstand.kernel.store import Item, Key, Value
+from kickstand.kernel.items import Item, Key, Value
 
 pytestmark = pytest.mark.usefixtures("aws")
 

@@ -7,7 +7,7 @@ from botocore.session import Session
 
 from kickstand.identity.model import ExternalIdTaken, RiderNotFound
 from kickstand.identity.store import ExternalIdItem, RiderItem
-from kickstand.kernel import store
+from kickstand.kernel import items, store
 from kickstand.kernel.errors import Contention
 from tests.support.capacity import measured
 from tests.support.city import City
@@ -80,7 +80,7 @@ def test_an_error_inside_writes_nothing(city: City) -> None:
 
 def test_conflicts_are_tried_again_and_given_up_in_the_end(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    client: Any = store.connection().client
+    client: Any = items.connection().client
     conflicts = {"left": 2}
     ask = client._make_api_call
 
@@ -103,7 +103,7 @@ def test_conflicts_are_tried_again_and_given_up_in_the_end(city: City, monkeypat
 
 def test_unprocessed_keys_are_asked_for_again(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [RiderItem.key_of(city.rider()) for _ in range(2)]
-    client: Any = store.connection().client
+    client: Any = items.connection().client
     ask = client._make_api_call
     first = {"now": True}
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.session import Session
 
-from kickstand.kernel import clock, store
+from kickstand.kernel import clock, items
 from tests.support.api import Reply, surface, voi
 from tests.support.city import NO_PARKING, NOBODY, City
 
@@ -30,7 +30,7 @@ class World:
 
     def broken(self, operation_id: str, **request: Any) -> Reply:
         """An operation while the database cannot be reached."""
-        client = store.connection().client
+        client = items.connection().client
         fault = EndpointConnectionError(endpoint_url="https://dynamodb.example")
 
         def fail(**_: Any) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from kickstand.kernel import consumers, store
 from kickstand.kernel.consumers import Change, queue_consumer, stream_consumer
 from kickstand.kernel.events import Event
-from kickstand.kernel.store import Item, Key, Value
+from kickstand.kernel.items import Item, Key, Value
 
 
 class Door(BaseModel):

@@ -1,7 +1,7 @@
 """Items of the billing table."""
 
 from kickstand.billing.model import Charge
-from kickstand.kernel.store import Item, Key, table_meta
+from kickstand.kernel.items import Item, Key, table_meta
 
 
 class ChargeItem(Item[Charge]):

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from kickstand.clients.model import ApiClient, Product, ProductState, Token
-from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
 class ClientsItem(Item[Entity]):

@@ -13,7 +13,7 @@ from kickstand.fleet.model import Vehicle
 from kickstand.fleet.store import FleetItem, VehicleItem
 from kickstand.kernel import store
 from kickstand.kernel.errors import Contention
-from kickstand.kernel.store import Key, Value
+from kickstand.kernel.items import Key, Value
 
 BUCKETS: Final = 64
 """How many items share a network's vehicles."""

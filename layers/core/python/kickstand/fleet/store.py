@@ -19,8 +19,8 @@ from kickstand.fleet.model import (
 )
 from kickstand.geo.model import Verdict
 from kickstand.kernel.events import Event
+from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 from kickstand.kernel.place import Position
-from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
 from kickstand.pricing.model import Tariff
 
 

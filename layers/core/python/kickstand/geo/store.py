@@ -15,7 +15,7 @@ from pynamodb.attributes import BinaryAttribute
 
 from kickstand.geo.model import Geofence, GeofenceChanged, Zone
 from kickstand.kernel import clock, store
-from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 PART_BYTES: Final = 400_000
 """Most bytes of zones, uncompressed, in one part. Digits compress below two thirds, so an item stays below 300 KB."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from kickstand.identity.model import Rider
-from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
 class IdentityItem(Item[Entity]):

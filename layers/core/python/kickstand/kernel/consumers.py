@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from kickstand.kernel import store
 from kickstand.kernel.events import Event
-from kickstand.kernel.store import Item
+from kickstand.kernel.items import Item
 
 Entity = TypeVar("Entity", bound=BaseModel)
 Message = TypeVar("Message", bound=BaseModel)

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from kickstand.kernel.store import Item, Key, Value, change, create, load, table_meta
+from kickstand.kernel.items import Item, Key, Value, table_meta
+from kickstand.kernel.store import change, create, load
 from kickstand.messaging.model import Message, MessageState
 
 _KEPT: Final = timedelta(days=30)

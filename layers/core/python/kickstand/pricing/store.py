@@ -1,7 +1,7 @@
 """Items of the pricing table: the tariff that counts, and beside it every version there ever was."""
 
 from kickstand.kernel.events import Event
-from kickstand.kernel.store import Item, Key, Value, table_meta
+from kickstand.kernel.items import Item, Key, Value, table_meta
 from kickstand.pricing.model import Tariff
 
 

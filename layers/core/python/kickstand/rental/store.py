@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from kickstand.kernel.store import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 from kickstand.rental.model import Rental, Track
 
 
