@@ -34,6 +34,7 @@ class Clock:
         self._heap: list[tuple[datetime, int, Timer]] = []
         self._order = itertools.count()
         self._running = True
+        self._acting = False
         remembered = float(state.setting("clock_offset_seconds") or 0)
         ahead = clock.offset().total_seconds()
         if remembered > ahead:
@@ -85,9 +86,9 @@ class Clock:
         return not late.is_set()
 
     def idle(self) -> bool:
-        """Whether nothing is overdue."""
+        """Whether nothing is overdue or being done."""
         with self._changed:
-            return not self._heap or self._heap[0][0] > self.now()
+            return not self._acting and (not self._heap or self._heap[0][0] > self.now())
 
     def stop(self) -> None:
         """End the clock's thread; timers that are left never run."""
@@ -111,8 +112,11 @@ class Clock:
                     continue
                 heapq.heappop(self._heap)
                 action = timer.action
+                self._acting = action is not None
             if action is not None:
                 try:
                     action()
                 except Exception:  # noqa: BLE001 - logged; the next timers still run
                     _log.exception("a timer failed")
+                finally:
+                    self._acting = False

@@ -48,8 +48,8 @@ class Host(Protocol):
     clock: Clock
     functions: Functions
 
-    def waiting(self, execution_arn: str) -> AbstractContextManager[None]:
-        """Counts an execution as waiting for the length of a block."""
+    def waiting(self, execution_arn: str, *ends: threading.Event) -> AbstractContextManager[None]:
+        """Counts an execution as waiting for the length of a block, until one of ``ends`` is set."""
 
     def finished(self, execution: Execution) -> None:
         """Takes note of an execution's end."""
@@ -57,6 +57,15 @@ class Host(Protocol):
 
 class _Serving:
     host: Host
+
+
+class _Pause(threading.local):
+    """What the pause before a retry belongs to: the interpreter does not tell."""
+
+    env: Environment
+
+
+_retrying = _Pause()
 
 
 def serve(host: Host) -> None:
@@ -114,7 +123,7 @@ def _wait_interval(_: WaitFunction, env: Environment, wait_seconds: float) -> No
         due.set()
         env.program_state_event.set()
 
-    with _waiting(env):
+    with _waiting(env, due):
         timer = _Serving.host.clock.after(wait_seconds, expire)
         while env.is_running() and not due.is_set():
             env.program_state_event.wait(_STOP_CHECK_SECONDS)
@@ -144,18 +153,29 @@ def _await_heartbeat(self: HeartbeatEndpoint) -> bool:
     return came
 
 
-def _await_token(self: StateTaskServiceCallback, env: Environment, **given: Json) -> CallbackOutcome:
-    with _waiting(env):
-        return _moto_await_token(self, env=env, **given)
+def _await_token(
+    self: StateTaskServiceCallback,
+    env: Environment,
+    timeout_seconds: int,
+    callback_endpoint: CallbackEndpoint,
+    heartbeat_endpoint: HeartbeatEndpoint | None,
+) -> CallbackOutcome:
+    ends = [callback_endpoint._notify_event]  # noqa: SLF001
+    if heartbeat_endpoint is not None:
+        ends.append(heartbeat_endpoint._next_heartbeat_event)  # noqa: SLF001
+    with _waiting(env, *ends):
+        return _moto_await_token(self, env, timeout_seconds, callback_endpoint, heartbeat_endpoint)
 
 
 def _retry(self: RetrierDecl, env: Environment) -> None:
-    with _waiting(env):
-        _moto_retry(self, env)
+    _retrying.env = env
+    _moto_retry(self, env)
 
 
 def _sleep(seconds: float) -> None:
-    _Serving.host.clock.wait(threading.Event(), seconds)
+    over = threading.Event()
+    with _waiting(_retrying.env, over):
+        _Serving.host.clock.wait(over, seconds)
 
 
 def _terminated(self: BaseExecutionWorkerCommunication) -> None:
@@ -163,8 +183,8 @@ def _terminated(self: BaseExecutionWorkerCommunication) -> None:
     _Serving.host.finished(self.execution)
 
 
-def _waiting(env: Environment) -> AbstractContextManager[None]:
-    return _Serving.host.waiting(env.states.context_object.context_object_data["Execution"]["Id"])
+def _waiting(env: Environment, *ends: threading.Event) -> AbstractContextManager[None]:
+    return _Serving.host.waiting(env.states.context_object.context_object_data["Execution"]["Id"], *ends)
 
 
 def _function_arn(name: str) -> str:

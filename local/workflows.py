@@ -62,7 +62,7 @@ class Workflows:
         self._state = state
         self._lock = threading.Lock()
         self._running: dict[str, Execution] = {}
-        self._waiting: dict[str, int] = {}
+        self._waiting: dict[str, list[tuple[threading.Event, ...]]] = {}
         self._ended: deque[Execution] = deque(maxlen=_HISTORIES)
         os.environ["MOTO_PORT"] = endpoint.rsplit(":", 1)[-1]
         for machine in machines.values():
@@ -186,7 +186,7 @@ class Workflows:
     def idle(self) -> bool:
         """Whether every running execution waits for a time, a token or a retry."""
         with self._lock:
-            return all(self._waiting.get(arn) for arn in self._running)
+            return all(self._waits(arn) for arn in self._running)
 
     def stop(self) -> None:
         """Abandon the running executions; the journal still holds them as running."""
@@ -260,18 +260,21 @@ class Workflows:
         )
 
     @contextmanager
-    def waiting(self, execution_arn: str) -> Iterator[None]:
-        """Count an execution as waiting for the length of a block."""
-        self._count_waiting(execution_arn, 1)
+    def waiting(self, execution_arn: str, *ends: threading.Event) -> Iterator[None]:
+        """Count an execution as waiting for the length of a block, until one of ``ends`` is set.
+
+        From then on it goes on, even if its thread has not been given the time to notice.
+        """
+        with self._lock:
+            self._waiting.setdefault(execution_arn, []).append(ends)
         try:
             yield
         finally:
-            self._count_waiting(execution_arn, -1)
+            with self._lock:
+                self._waiting[execution_arn].remove(ends)
+                if not self._waiting[execution_arn]:
+                    del self._waiting[execution_arn]
 
-    def _count_waiting(self, arn: str, difference: int) -> None:
-        with self._lock:
-            left = self._waiting.get(arn, 0) + difference
-            if left:
-                self._waiting[arn] = left
-            else:
-                self._waiting.pop(arn, None)
+    def _waits(self, arn: str) -> bool:
+        waits = self._waiting.get(arn, [])
+        return bool(waits) and not any(end.is_set() for ends in waits for end in ends)

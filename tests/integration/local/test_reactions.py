@@ -224,7 +224,7 @@ def test_objects_are_kept_and_presigned_links_work_until_they_expire(
 
 def test_mails_and_text_messages_are_kept(platform: Platform, http: urllib3.PoolManager) -> None:
     ses = boto3.client("sesv2")
-    content = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "there"}}}}
+    content: Any = {"Simple": {"Subject": {"Data": "Hi"}, "Body": {"Text": {"Data": "there"}}}}
     ses.send_email(FromEmailAddress="a@x.example", Destination={"ToAddresses": ["b@x.example"]}, Content=content)
     boto3.client("sns").publish(PhoneNumber="+4712345678", Message="hello")
     outbox = http.request("GET", f"{platform.url}/_local/outbox").json()
