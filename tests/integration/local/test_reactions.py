@@ -3,7 +3,7 @@ import os
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import boto3
 import pytest
