@@ -9,7 +9,7 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Vehicle as FleetVehicle
 from kickstand.kernel import store
 from tests.support.http import Answer
-from tests.support.town import OSLO, Town, until
+from tests.support.town import OSLO, Town, given_back, until
 
 MANY: Final = 10_000
 NEW_TOWN: Final = "3"
@@ -80,6 +80,7 @@ def test_every_change_shows_within_a_second(town: Town) -> None:
 
     town.settle()
     town.demo.end(rental)
+    given_back(vehicle)
     within_a_second(town, lambda listed: vehicle.id in listed, "the returned vehicle comes")
 
     town.settle()

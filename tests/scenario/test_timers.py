@@ -5,10 +5,8 @@ from typing import Final
 
 import pytest
 
-from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Unavailability, VehicleState
-from kickstand.kernel import store
-from tests.support.town import OSLO, PARIS, Ride, Town, Vehicle
+from tests.support.town import OSLO, PARIS, Ride, Town, Vehicle, condition
 
 NOBODY_CAN_TAKE_IT: Final = (400, "VehicleNotFound")
 
@@ -25,7 +23,7 @@ def test_a_lock_that_says_nothing_costs_nothing(town: Town) -> None:
     assert ride.state == "RUNNING"
     town.passes(seconds=75)  # but nobody can ride it either
     assert (ride.state, total(ride)) == ("ENDED_WITH_NO_CHARGE", 0)
-    assert (condition(vehicle)) == (VehicleState.UNAVAILABLE, {Unavailability.UNLOCK_UNCONFIRMED})
+    assert condition(vehicle) == (VehicleState.UNAVAILABLE, {Unavailability.UNLOCK_UNCONFIRMED})
     assert town.demo.start(town.demo.register_user(a_product(town)), vehicle).refusal == NOBODY_CAN_TAKE_IT
 
     town.passes(hours=50)
@@ -226,13 +224,6 @@ def took(ride: Ride) -> timedelta:
     """How long a ride lasted."""
     shown = ride.attributes
     return datetime.fromisoformat(shown["endedAt"]) - datetime.fromisoformat(shown["startedAt"])
-
-
-def condition(vehicle: Vehicle) -> tuple[VehicleState, set[Unavailability]]:
-    """What operators know about a vehicle, for which this surface has no operation."""
-    store.begin()
-    found = fleet.vehicle(vehicle.number)
-    return found.state, set(found.unavailabilities)
 
 
 def near(vehicle: Vehicle) -> dict[str, float]:

@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from tests.support.http import Answer
-from tests.support.town import Place, Ride, Town, Vehicle, until
+from tests.support.town import Place, Ride, Town, Vehicle, given_back, until
 
 FACTS: Final = json.loads((Path(__file__).parents[1] / "contract" / "facts" / "voi.json").read_text())
 
@@ -108,6 +108,7 @@ def she_ends_the_ride_where_it_may_end(town: Town, vehicle: Vehicle, rental: str
 
 
 def the_vehicle_is_there_for_everybody_again(town: Town, user: str, vehicle: Vehicle) -> None:
+    given_back(vehicle)
     until(lambda: vehicle.id in town.demo.listed(), seconds=1, what="the vehicle is listed again")
     (found,) = town.demo.http.get(f"/v1/vehicles/id/{vehicle.id}").data
     assert town.demo.listed()[vehicle.id] == found["attributes"]

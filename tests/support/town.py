@@ -17,6 +17,7 @@ from shapely.ops import unary_union
 
 from kickstand.clients import service as clients
 from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Unavailability, VehicleState
 from kickstand.kernel import clock, ids, store
 from local.server import Platform
 from local.testing import running_platform
@@ -93,6 +94,18 @@ class Vehicle:
     def number(self) -> int:
         """The platform's own id of it."""
         return ids.id_of(UUID(self.id))
+
+
+def condition(vehicle: Vehicle) -> tuple[VehicleState, set[Unavailability]]:
+    """The truth about a vehicle, which operators know and this surface does not tell."""
+    store.begin()
+    found = fleet.vehicle(vehicle.number)
+    return found.state, set(found.unavailabilities)
+
+
+def given_back(vehicle: Vehicle) -> None:
+    """Wait until a vehicle has confirmed its lock, and so is everybody's."""
+    until(lambda: condition(vehicle)[0] is VehicleState.AVAILABLE, what="the vehicle is given back")
 
 
 @dataclass
