@@ -7,11 +7,12 @@ from botocore.config import Config
 from botocore.session import Session
 
 from kickstand.billing import gateway
+from kickstand.kernel import aws
 
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    gateway._credentials.cache_clear()
+    aws.disconnect()
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)

@@ -1,14 +1,11 @@
 """Documents in S3: written once, read by riders through links that expire."""
 
 import os
-from functools import cache
 from typing import Final
 from urllib.parse import quote
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials, RefreshableCredentials
-from botocore.session import Session
 
 from kickstand.kernel import aws
 
@@ -35,7 +32,7 @@ def link(key: str) -> str:
     """
     # Only the signature is needed: a client would load the whole model of S3 for it, in functions that read rentals.
     request = AWSRequest(method="GET", url=_address(os.environ["DOCUMENTS_BUCKET"], key))
-    credentials = _credentials().get_frozen_credentials()
+    credentials = aws.credentials().get_frozen_credentials()
     S3SigV4QueryAuth(credentials, "s3", os.environ["AWS_REGION"], expires=LINK_LIFETIME_S).add_auth(request)
     return str(request.url)
 
@@ -48,11 +45,3 @@ def _address(bucket: str, key: str) -> str:
     region = os.environ["AWS_REGION"]
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     return f"https://{bucket}.s3.{region}.{suffix}/{path}"
-
-
-@cache
-def _credentials() -> Credentials | RefreshableCredentials:
-    credentials = Session().get_credentials()
-    if credentials is None:
-        raise RuntimeError("no AWS credentials to sign links with")
-    return credentials
