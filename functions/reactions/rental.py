@@ -54,7 +54,7 @@ def follow_commands(change: Change[Command]) -> None:
         case Action.UNLOCK, "CommandRejected":
             rentals.reject_unlock(command.rental_id)
         case Action.LOCK, "CommandAcknowledged":
-            rentals.confirm_locked(command.rental_id)
+            rentals.confirm_locked(command.rental_id, command.id)
             fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
         case Action.LOCK, "CommandRejected":
-            rentals.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED)
+            rentals.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED, command.id)

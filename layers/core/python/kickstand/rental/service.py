@@ -184,14 +184,26 @@ def reject_unlock(rental_id: int) -> None:
     _cancel(rental_id, EndReason.UNLOCK_REJECTED, Unavailability.OUT_OF_SERVICE)
 
 
-def confirm_locked(rental_id: int) -> None:
-    """The vehicle has locked: an ending rental is complete and the vehicle is everybody's."""
-    _complete(rental_id, VehicleTrigger.RETURN, None)
+def confirm_locked(rental_id: int, command_id: str | None = None) -> None:
+    """The vehicle has locked: an ending rental is complete and the vehicle is everybody's.
+
+    Args:
+        rental_id: the rental.
+        command_id: what the vehicle has answered to, where it is an answer. One to an earlier command, such as that of
+            a pause, says nothing about how the vehicle stands now.
+    """
+    _complete(rental_id, VehicleTrigger.RETURN, None, command_id)
 
 
-def miss_lock(rental_id: int, reason: Unavailability) -> None:
-    """The vehicle did not lock, or nobody knows: the rental is complete all the same, the vehicle is withdrawn."""
-    _complete(rental_id, VehicleTrigger.WITHDRAW, reason)
+def miss_lock(rental_id: int, reason: Unavailability, command_id: str | None = None) -> None:
+    """The vehicle did not lock, or nobody knows: the rental is complete all the same, the vehicle is withdrawn.
+
+    Args:
+        rental_id: the rental.
+        reason: why the vehicle is withdrawn.
+        command_id: as for :func:`confirm_locked`.
+    """
+    _complete(rental_id, VehicleTrigger.WITHDRAW, reason, command_id)
 
 
 # ── What timers do ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -419,13 +431,19 @@ def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> Non
     )
 
 
-def _complete(rental_id: int, trigger: VehicleTrigger, withdrawn: Unavailability | None) -> None:
+def _complete(
+    rental_id: int, trigger: VehicleTrigger, withdrawn: Unavailability | None, command_id: str | None
+) -> None:
+    def waits_for_it(rental: Rental) -> bool:
+        wanted = command_id is None or command_id == fleet.command_id_of(rental.event.id, Action.LOCK)
+        return wanted and RENTAL_STATES.allows(rental.state, RentalTrigger.COMPLETE)
+
     def give_back(tx: store.Transaction, rental: Rental) -> None:
         stolen = rental.end_reason is EndReason.STOLEN and trigger is VehicleTrigger.WITHDRAW
         outcome = VehicleTrigger.LOSE if stolen else trigger
         fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), outcome, withdrawn)
 
-    _advance(rental_id, RentalTrigger.COMPLETE, lambda rental, _: rules.completed(rental, clock.now()), also=give_back)
+    _decide(rental_id, lambda rental, _: rules.completed(rental, clock.now()), when=waits_for_it, also=give_back)
 
 
 def _load(rental_id: int) -> tuple[Rental, Track]:
