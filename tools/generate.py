@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import coverage, openapi, templates
+from tools import coverage, events, openapi, templates
 from tools.registry import ROOT, surfaces
 
 
@@ -14,6 +14,8 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield folder / "template.yaml", templates.render(surface)
         yield folder / "openapi.json", openapi.render(surface)
     yield ROOT / "docs" / "coverage.md", coverage.render()
+    for name, text in events.render():
+        yield ROOT / "events" / name, text
 
 
 def main() -> None:
