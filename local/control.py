@@ -27,6 +27,7 @@ class Control:
     docs: Docs
     bases: Mapping[str, str]
     demo: Callable[[], Json]
+    environment: Mapping[str, str]
 
     def serve(self, request: Request) -> Response | None:
         """The answer to a request for the platform itself; None when it is for an API."""
@@ -49,6 +50,7 @@ class Control:
         answers: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "health"): lambda _: json_response(200, {"status": "ok"}),
             ("GET", "demo"): lambda _: json_response(200, self.demo()),
+            ("GET", "environment"): lambda _: json_response(200, dict(self.environment)),
             ("GET", "outbox"): lambda _: json_response(200, self.outbox.entries()),
             ("DELETE", "outbox"): self._clear_outbox,
             ("GET", "clock"): lambda _: json_response(200, {"now": self.clock.now().isoformat()}),

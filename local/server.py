@@ -75,19 +75,18 @@ class Tables:
             )
         self.endpoint = self._engine.endpoint if self._engine else endpoint
         self.dynamo = Dynamo(self.endpoint)
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint,
+            **self.template.environment,
+        }
         self._environment = dict(os.environ)
-        os.environ.update(
-            {
-                "AWS_ACCESS_KEY_ID": "local",
-                "AWS_SECRET_ACCESS_KEY": _SECRET,
-                "AWS_DEFAULT_REGION": REGION,
-                "AWS_REGION": REGION,
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_ENDPOINT_URL": endpoint,
-                "AWS_ENDPOINT_URL_DYNAMODB": self.endpoint,
-                **self.template.environment,
-            }
-        )
+        os.environ.update(self.environment)
         os.environ.pop("AWS_SESSION_TOKEN", None)
         os.environ.pop("AWS_PROFILE", None)
         _disconnect()
@@ -198,6 +197,7 @@ class Platform:
             docs=Docs(_documents(settings.documents)),
             bases={api.base.strip("/") or api.name: api.base or "/" for api in self.template.apis},
             demo=demo.describe if demo else dict,
+            environment=tables.environment,
         )
         self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
         if demo:
