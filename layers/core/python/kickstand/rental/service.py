@@ -256,9 +256,9 @@ def expire(rental_id: int, timer: rules.Timer) -> None:
         case rules.Timer.AUTO_PAUSE:
             pause(rental_id, automatic=True)
         case rules.Timer.PAUSE_EXPIRED:
-            _end_after_pause(rental_id, network)
+            _end_after_pause(rental_id, network, due.deadline.at)
         case rules.Timer.TOO_LONG:
-            end_internally(rental_id, EndReason.TOO_LONG)
+            end_internally(rental_id, EndReason.TOO_LONG, due.deadline.at)
         case rules.Timer.STOLEN:
             end_internally(rental_id, EndReason.STOLEN)
         case rules.Timer.LOCK_TIMEOUT:
@@ -286,26 +286,31 @@ def resume(rental_id: int, *, unlock: bool) -> None:
     )
 
 
-def end_internally(rental_id: int, reason: EndReason) -> None:
+def end_internally(rental_id: int, reason: EndReason, limit: datetime | None = None) -> None:
     """End a rental on the operator's behalf, wherever the vehicle stands.
 
     A vehicle that counts as stolen is charged for until it was last seen moving, any other until now.
+
+    Args:
+        rental_id: the rental.
+        reason: why.
+        limit: the moment at which it should have ended; nothing is charged beyond it.
     """
 
     def decide(rental: Rental, track: Track) -> Rental:
         now = clock.now()
-        at = track.moved_at if reason is EndReason.STOLEN else now
+        at = track.moved_at if reason is EndReason.STOLEN else limit or now
         return rules.ended(rental, track, rules.Ending(reason, at), now)
 
     _advance(rental_id, RentalTrigger.END, decide)
 
 
-def _end_after_pause(rental_id: int, network: Network) -> None:
+def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
     rental, _ = _load(rental_id)
     if rental.pause is None:
         return
     if not rental.pause.automatic:
-        end_internally(rental_id, EndReason.PAUSED_TOO_LONG)
+        end_internally(rental_id, EndReason.PAUSED_TOO_LONG, limit)
         return
     rider = identity.find_by_id(rental.rider_id)
     fine = network.left_unlocked_fine if rider.left_unlocked else 0
