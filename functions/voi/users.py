@@ -3,12 +3,13 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
+from pydantic import EmailStr
+
 from kickstand.clients.model import ApiClient
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
 from kickstand.identity.model import Rider
 from kickstand.identity.service import Profile
-from kickstand.kernel.emails import EmailAddress
 from voi._schemas import Body, Wire
 from voi._surface import (
     EMPTY_USER_EMAIL,
@@ -24,7 +25,7 @@ from voi._surface import (
 class UserAttributes(Wire):
     """What there is to know about a user."""
 
-    email: EmailAddress
+    email: EmailStr
     first_name: str | None = None
     last_name: str | None = None
     phone_number: str | None = None
@@ -60,7 +61,7 @@ class UserResponse(Wire):
 class RegisterUser(Body):
     """A new user."""
 
-    email: Annotated[EmailAddress, Invalid(empty=EMPTY_USER_EMAIL)]
+    email: Annotated[EmailStr, Invalid(empty=EMPTY_USER_EMAIL)]
     first_name: str | None = None
     last_name: str | None = None
     phone_number: str | None = None
@@ -71,7 +72,7 @@ class RegisterUser(Body):
 class UpdateUser(Body):
     """What changes; members that are left out stay as they are."""
 
-    email: EmailAddress | None = None
+    email: EmailStr | None = None
     first_name: str | None = None
     last_name: str | None = None
     phone_number: str | None = None

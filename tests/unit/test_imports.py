@@ -15,7 +15,6 @@ from tools.cloudformation import load
 NEVER = {
     "boto3": "clients are botocore's",
     "s3transfer": "comes with boto3",
-    "email_validator": "a pattern does",
     "requests": "nothing here calls the web but botocore",
     "moto": "a stand-in for tests and the local platform",
     "flask": "serves the local platform",
@@ -33,6 +32,7 @@ WELCOME = {
     "certifi": "botocore has certificates of its own where it is missing",
 }
 ONLY_IN = {
+    "email_validator": {"voi.users"},
     "shapely": set[str](),  # where positions are judged it is loaded by the first judgement
     "h3": {"reactions.vehicles"},
     "fpdf": set[str](),  # loaded by the first receipt
