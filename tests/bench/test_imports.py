@@ -53,12 +53,14 @@ def test_imports() -> None:
             f"{ready[name] / ready[BASELINE]:.2f}",
             ", ".join(f"{package} {spent:.0f}" for package, spent in heaviest(starts[name][0])),
         )
-    worst = max(ready[module] for module in functions) / ready[BASELINE]
+    # A machine that does other things at the same time slows some processes down; the fastest of each are alike.
+    fastest = {name: min(sum(each) for each in figures) for name, figures in taken.items()}
+    worst = max(fastest[module] for module in functions) / fastest[BASELINE]
     table.show(
-        f"worst: {worst:.2f} times a bare boto3 DynamoDB client; the aim is 1.5",
+        f"worst of the fastest: {worst:.2f} times a bare boto3 DynamoDB client; the aim is 1.5",
         "functions import no boto3: their client is botocore's, made by pynamodb",
     )
-    assert worst < 2, "half as much again is the aim; a machine under load may blur it, but not so much"
+    assert worst < 2, "half as much again is the aim; twice as much is no accident"
 
 
 def handlers_by_module() -> dict[str, list[str]]:
