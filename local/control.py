@@ -13,6 +13,7 @@ from local.vehicles import ControlError, Vehicles
 from local.workflows import Workflows
 from local.wsgi import Request, Response, json_response
 
+_CALM_SECONDS = 5
 _LONGEST_JUMP_SECONDS = 10 * 366 * 86_400
 
 
@@ -21,6 +22,7 @@ class Control:
     """Answers what is not part of a deployed API."""
 
     clock: Clock
+    busy_after: Callable[[float], list[str]]
     outbox: Outbox
     vehicles: Vehicles
     workflows: Workflows
@@ -65,7 +67,10 @@ class Control:
         return Response(204)
 
     def _advance(self, request: Request) -> Response:
-        return json_response(200, {"now": self.clock.advance(_seconds(_object(request))).isoformat()})
+        seconds = _seconds(_object(request))
+        # What is going on belongs to the time before: a workflow between two states would wait from the time after.
+        self.busy_after(_CALM_SECONDS)
+        return json_response(200, {"now": self.clock.advance(seconds).isoformat()})
 
     def _executions(self, _: Request) -> Response:
         found = [item for arn in self.workflows.machines for item in self.workflows.executions(arn)]

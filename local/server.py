@@ -139,6 +139,12 @@ class Platform:
         Raises:
             TimeoutError: when that does not come within ``timeout`` seconds.
         """
+        busy = self.busy_after(timeout)
+        if busy:
+            raise TimeoutError(f"the platform is still busy after {timeout} s: {', '.join(busy)}")
+
+    def busy_after(self, timeout: float) -> list[str]:
+        """Wait until nothing happens any more, for ``timeout`` seconds at most; answers what is still busy then."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             marks = [(reader, reader.position()) for reader in self.stream_readers]
@@ -149,9 +155,8 @@ class Platform:
             if self._quiet():
                 time.sleep(_QUIET_SECONDS)
                 if self._quiet() and all(reader.idle(mark) for reader, mark in marks):
-                    return
-        busy = [name for name, idle in self._idle_parts() if not idle()]
-        raise TimeoutError(f"the platform is still busy after {timeout} s: {', '.join(busy) or 'streams'}")
+                    return []
+        return [name for name, idle in self._idle_parts() if not idle()] or ["streams"]
 
     def stop(self) -> None:
         """End everything, in the reverse order of the start."""
@@ -191,6 +196,7 @@ class Platform:
         demo = _demo_module() if settings.seed else None
         self._control = Control(
             clock=self.clock,
+            busy_after=self.busy_after,
             outbox=self.outbox,
             vehicles=self.vehicles,
             workflows=self.workflows,
