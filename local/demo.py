@@ -22,16 +22,8 @@ from kickstand.clients.model import ApiClient, Product
 from kickstand.clients.store import ClientItem, ProductItem
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import (
-    Category,
-    Issuer,
-    Network,
-    Unavailability,
-    Vehicle,
-    VehicleModel,
-    VehicleNotFound,
-    VehicleState,
-)
+from kickstand.fleet.errors import VehicleNotFound
+from kickstand.fleet.model import Category, Issuer, Network, Unavailability, Vehicle, VehicleModel, VehicleState
 from kickstand.fleet.service import Standing
 from kickstand.geo import service as geo
 from kickstand.geo.cells import cell_of

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, RootModel
 
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Vehicle, VehicleNotFound
+from kickstand.fleet.errors import VehicleNotFound
+from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Vehicle
 from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo

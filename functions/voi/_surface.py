@@ -9,8 +9,9 @@ from typing import Any, Final
 from pydantic import BaseModel, Field
 
 from kickstand.clients import service as clients
-from kickstand.clients.model import ApiClient, NotAuthenticated, ProductNameEmpty, ProductNotFound
-from kickstand.fleet.model import (
+from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
+from kickstand.clients.model import ApiClient
+from kickstand.fleet.errors import (
     CodeTaken,
     CommandSettled,
     NetworkNotFound,
@@ -18,7 +19,7 @@ from kickstand.fleet.model import (
     VehicleNotFound,
     VehicleUnavailable,
 )
-from kickstand.geo.model import (
+from kickstand.geo.errors import (
     GeofenceChanged,
     GeofenceTooLarge,
     InvalidZone,
@@ -29,9 +30,9 @@ from kickstand.geo.model import (
 from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
-from kickstand.identity.model import ExternalIdTaken, ProductClosed, RiderNotFound
+from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound
 from kickstand.kernel.errors import Contention, DomainError
-from kickstand.rental.model import (
+from kickstand.rental.errors import (
     EndingRefused,
     ImplausiblePosition,
     NoActiveRental,

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator
 
 from kickstand.clients.model import ApiClient
-from kickstand.fleet.model import NetworkNotFound
+from kickstand.fleet.errors import NetworkNotFound
 from voi._surface import EMPTY_ZONE_ID, Invalid
 
 _LONGEST: Final = 16

@@ -10,10 +10,10 @@ from pydantic import Field
 from kickstand.billing import service as billing
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import VehicleNotFound
+from kickstand.fleet.errors import VehicleNotFound
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
-from kickstand.identity.model import RiderNotFound
+from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import clock
 from kickstand.kernel.money import Currency
 from kickstand.kernel.place import Position

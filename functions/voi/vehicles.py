@@ -9,8 +9,9 @@ from pydantic import Field
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
+from kickstand.fleet.errors import NetworkNotFound
 from kickstand.fleet.listing import Entry, Rendering
-from kickstand.fleet.model import NetworkNotFound, Percent
+from kickstand.fleet.model import Percent
 from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.http.messages import Representation, Request
 from kickstand.http.surface import Loads

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import NetworkNotFound
+from kickstand.fleet.errors import NetworkNotFound
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, MultiPolygon
 from kickstand.http.messages import Representation, Request, compress

@@ -7,16 +7,15 @@ from botocore.session import Session
 
 from kickstand.fleet import gateway
 from kickstand.fleet import service as fleet
+from kickstand.fleet.errors import CodeTaken, VehicleNotFound
 from kickstand.fleet.model import (
     Action,
-    CodeTaken,
     Command,
     CommandState,
     CommandTrigger,
     Telemetry,
     Unavailability,
     Vehicle,
-    VehicleNotFound,
     VehicleState,
     VehicleTrigger,
 )

@@ -3,7 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kickstand.geo import service
-from kickstand.geo.model import AreaType, GeofenceChanged, Parking
+from kickstand.geo.errors import GeofenceChanged
+from kickstand.geo.model import AreaType, Parking
 from kickstand.kernel import store
 from tests.support.zones import NETWORK, square, zone
 

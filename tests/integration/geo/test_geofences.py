@@ -6,19 +6,15 @@ from pynamodb.connection import Connection
 
 from kickstand.geo import service
 from kickstand.geo import store as geo_store
-from kickstand.geo.model import (
-    NOWHERE,
-    AreaType,
-    EndRefusal,
+from kickstand.geo.errors import (
     GeofenceChanged,
     GeofenceTooLarge,
     InvalidZone,
     NoOperationsArea,
-    Parking,
     WrongParking,
-    Zone,
     ZoneFlaw,
 )
+from kickstand.geo.model import NOWHERE, AreaType, EndRefusal, Parking, Zone
 from kickstand.geo.store import GeofenceItem, PartItem
 from kickstand.kernel import store
 from tests.support.zones import NETWORK, OSLO, at, square, zone

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.session import Session
 
-from kickstand.identity.model import ExternalIdTaken, RiderNotFound
+from kickstand.identity.errors import ExternalIdTaken, RiderNotFound
 from kickstand.identity.store import ExternalIdItem, RiderItem
 from kickstand.kernel import items, store
 from kickstand.kernel.errors import Contention

@@ -12,7 +12,8 @@ from kickstand.geo import service as geo
 from kickstand.identity.model import Rider
 from kickstand.kernel import store
 from kickstand.rental import service as rentals
-from kickstand.rental.model import NoActiveRental, Rental, RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.errors import NoActiveRental, RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.model import Rental
 from kickstand.rental.store import OpenRentalItem
 from local.server import Tables
 from tests.support import zones

@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import VehicleUnavailable
+from kickstand.fleet.errors import VehicleUnavailable
 from kickstand.kernel import store
 from kickstand.kernel.errors import DomainError
 from kickstand.rental import service as rentals
-from kickstand.rental.model import Rental, RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.errors import RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.model import Rental
 from local.server import Tables
 from tests.support.city import City
 

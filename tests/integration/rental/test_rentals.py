@@ -4,19 +4,14 @@ import pytest
 from botocore.session import Session
 
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import VehicleNotFound, VehicleState, VehicleUnavailable
-from kickstand.identity.model import RiderNotFound
+from kickstand.fleet.errors import VehicleNotFound, VehicleUnavailable
+from kickstand.fleet.model import VehicleState
+from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import store
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
-from kickstand.rental.model import (
-    EndingRefused,
-    EndReason,
-    ImplausiblePosition,
-    RentalAlreadyEnded,
-    RentalState,
-    RiderHasRental,
-)
+from kickstand.rental.errors import EndingRefused, ImplausiblePosition, RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.model import EndReason, RentalState
 from tests.support.city import NO_PARKING, NOBODY, OSLO, City
 
 

@@ -7,17 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kickstand.geo.errors import InvalidZone, ZoneFlaw
 from kickstand.geo.geometry import Judge, checked
-from kickstand.geo.model import (
-    AreaType,
-    Coordinates,
-    EndRefusal,
-    InvalidZone,
-    MultiPolygon,
-    Parking,
-    Zone,
-    ZoneFlaw,
-)
+from kickstand.geo.model import AreaType, Coordinates, EndRefusal, MultiPolygon, Parking, Zone
 from kickstand.kernel.place import Position
 from tests.support.zones import OSLO, at, square, zone
 

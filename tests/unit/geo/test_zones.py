@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kickstand.geo.model import AreaType, EndRefusal, RuleWithoutAreaType, Verdict, ZoneRule
+from kickstand.geo.errors import RuleWithoutAreaType
+from kickstand.geo.model import AreaType, EndRefusal, Verdict, ZoneRule
 
 flags = st.booleans()
 rules = st.builds(

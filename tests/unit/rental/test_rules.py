@@ -6,22 +6,15 @@ from uuid import UUID
 
 import pytest
 
-from kickstand.fleet.model import Action, Command, CommandState, RentTimings, VehicleUnavailable
+from kickstand.fleet.errors import VehicleUnavailable
+from kickstand.fleet.model import Action, Command, CommandState, RentTimings
 from kickstand.geo.model import EndRefusal, Verdict
 from kickstand.identity.model import Rider
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.rental import rules
-from kickstand.rental.model import (
-    EndingRefused,
-    EndReason,
-    ImplausiblePosition,
-    Rental,
-    RentalAlreadyEnded,
-    RentalState,
-    SegmentKind,
-    Track,
-)
+from kickstand.rental.errors import EndingRefused, ImplausiblePosition, RentalAlreadyEnded
+from kickstand.rental.model import EndReason, Rental, RentalState, SegmentKind, Track
 from kickstand.rental.rules import Deadline, Timer
 from tests.support.vehicles import vehicle
 

@@ -2,7 +2,7 @@ import pytest
 from botocore.session import Session
 
 from kickstand.clients import service as clients
-from kickstand.clients.model import NotAuthenticated
+from kickstand.clients.errors import NotAuthenticated
 from kickstand.kernel import store
 from tools import partners
 

@@ -6,26 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from kickstand.kernel.errors import DomainError
-
-
-class NotAuthenticated(DomainError):
-    """The token is missing, unknown, revoked or expired."""
-
-    detail = "The token is missing or not valid"
-
-
-class ProductNotFound(DomainError):
-    """The partner has no such product."""
-
-    detail = "Product not found"
-
-
-class ProductNameEmpty(DomainError):
-    """A product needs a name."""
-
-    detail = "A product needs a name"
-
 
 class Token(BaseModel):
     """A credential as we keep it: its digest, never itself."""

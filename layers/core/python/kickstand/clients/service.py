@@ -4,15 +4,8 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from kickstand.clients import tokens
-from kickstand.clients.model import (
-    ApiClient,
-    NotAuthenticated,
-    Product,
-    ProductNameEmpty,
-    ProductNotFound,
-    ProductState,
-    Token,
-)
+from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
+from kickstand.clients.model import ApiClient, Product, ProductState, Token
 from kickstand.clients.store import ClientItem, ProductItem, products_of
 from kickstand.kernel import clock, ids, store
 

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kickstand.fleet.errors import CommandSettled, TransitionRefused
 from kickstand.geo.model import Parking, Verdict
-from kickstand.kernel.errors import DomainError
 from kickstand.kernel.events import Event
 from kickstand.kernel.money import Currency, VatPercent
 from kickstand.kernel.place import Position
@@ -17,36 +17,6 @@ from kickstand.pricing.model import Tariff
 
 Seconds = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
-
-
-class VehicleNotFound(DomainError):
-    """The vehicle does not exist for this caller."""
-
-    detail = "Vehicle not found"
-
-
-class VehicleUnavailable(DomainError):
-    """The vehicle exists, but nobody can take it now."""
-
-    detail = "The vehicle is not available"
-
-
-class NetworkNotFound(DomainError):
-    """The network does not exist for this caller."""
-
-    detail = "Zone not found"
-
-
-class CodeTaken(DomainError):
-    """Another vehicle carries this code."""
-
-    detail = "The vehicle code is in use"
-
-
-class TransitionRefused(DomainError):
-    """The vehicle's state does not allow it."""
-
-    detail = "The vehicle's state does not allow this"
 
 
 # ── Networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -289,12 +259,6 @@ class CommandTrigger(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     REJECT = "reject"
     TIME_OUT = "time_out"
-
-
-class CommandSettled(DomainError):
-    """The vehicle has answered this command before."""
-
-    detail = "The command has been answered"
 
 
 COMMAND_STATES: Final = Machine[CommandState, CommandTrigger](

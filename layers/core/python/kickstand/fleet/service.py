@@ -8,25 +8,21 @@ from uuid import UUID
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import gateway
+from kickstand.fleet.errors import CodeTaken, NetworkNotFound, TransitionRefused, VehicleNotFound, VehicleUnavailable
 from kickstand.fleet.model import (
     COMMAND_STATES,
     VEHICLE_STATES,
     Action,
-    CodeTaken,
     Command,
     CommandState,
     CommandTrigger,
     Network,
-    NetworkNotFound,
     Telemetry,
-    TransitionRefused,
     Unavailability,
     Vehicle,
     VehicleModel,
-    VehicleNotFound,
     VehicleState,
     VehicleTrigger,
-    VehicleUnavailable,
 )
 from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem
 from kickstand.geo.model import Verdict

@@ -8,7 +8,8 @@ import numpy as np
 import shapely
 from shapely.geometry import mapping, shape
 
-from kickstand.geo.model import AreaType, EndRefusal, InvalidZone, MultiPolygon, Parking, Ring, Verdict, Zone, ZoneFlaw
+from kickstand.geo.errors import InvalidZone, ZoneFlaw
+from kickstand.geo.model import AreaType, EndRefusal, MultiPolygon, Parking, Ring, Verdict, Zone
 from kickstand.kernel.place import Position
 
 MAX_SPAN_M: Final = 200_000

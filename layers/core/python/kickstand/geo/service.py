@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict
 
 from kickstand.geo import store
-from kickstand.geo.model import (
-    NOWHERE,
-    AreaType,
-    Geofence,
+from kickstand.geo.errors import (
     GeofenceChanged,
     GeofenceTooLarge,
     InvalidZone,
     NoOperationsArea,
-    Parking,
-    Verdict,
     WrongParking,
-    Zone,
     ZoneFlaw,
 )
+from kickstand.geo.model import NOWHERE, AreaType, Geofence, Parking, Verdict, Zone
 from kickstand.kernel import clock, ids
 from kickstand.kernel import store as kernel_store
 from kickstand.kernel.cache import Recent

@@ -13,7 +13,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pynamodb.attributes import BinaryAttribute
 
-from kickstand.geo.model import Geofence, GeofenceChanged, Zone
+from kickstand.geo.errors import GeofenceChanged
+from kickstand.geo.model import Geofence, Zone
 from kickstand.kernel import clock, store
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 

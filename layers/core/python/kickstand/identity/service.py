@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from kickstand.clients import service as clients
-from kickstand.clients.model import ApiClient, ProductNotFound, ProductState
-from kickstand.identity.model import ExternalIdTaken, ProductClosed, Rider, RiderNotFound
+from kickstand.clients.errors import ProductNotFound
+from kickstand.clients.model import ApiClient, ProductState
+from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound
+from kickstand.identity.model import Rider
 from kickstand.identity.store import ExternalIdItem, RiderItem
 from kickstand.kernel import ids, store
 

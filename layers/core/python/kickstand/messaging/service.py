@@ -5,7 +5,7 @@ from typing import Final
 
 from kickstand.fleet import service as fleet
 from kickstand.identity import service as identity
-from kickstand.identity.model import RiderNotFound
+from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import clock
 from kickstand.kernel.events import Event
 from kickstand.messaging import gateway, rules, store, templates

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from kickstand.fleet.model import Command, CommandState, RentTimings, Vehicle, VehicleUnavailable
+from kickstand.fleet.errors import VehicleUnavailable
+from kickstand.fleet.model import Command, CommandState, RentTimings, Vehicle
 from kickstand.geo.model import Verdict
 from kickstand.identity.model import Rider
 from kickstand.kernel import ids
@@ -13,13 +14,11 @@ from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing import rules as pricing
 from kickstand.pricing.model import Fare
+from kickstand.rental.errors import EndingRefused, ImplausiblePosition, RentalAlreadyEnded
 from kickstand.rental.model import (
     RENTAL_STATES,
-    EndingRefused,
     EndReason,
-    ImplausiblePosition,
     Rental,
-    RentalAlreadyEnded,
     RentalState,
     RentalTrigger,
     Segment,

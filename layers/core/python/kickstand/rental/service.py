@@ -11,21 +11,12 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Network, Telemetry, Unavailability, VehicleTrigger
 from kickstand.geo.model import Verdict
 from kickstand.identity import service as identity
-from kickstand.identity.model import RiderNotFound
+from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
 from kickstand.rental import gateway, rules
-from kickstand.rental.model import (
-    RENTAL_STATES,
-    EndReason,
-    NoActiveRental,
-    Rental,
-    RentalNotFound,
-    RentalState,
-    RentalTrigger,
-    RiderHasRental,
-    Track,
-)
+from kickstand.rental.errors import NoActiveRental, RentalNotFound, RiderHasRental
+from kickstand.rental.model import RENTAL_STATES, EndReason, Rental, RentalState, RentalTrigger, Track
 from kickstand.rental.store import OpenRentalItem, ParkedItem, RentalItem, TrackItem, WaitItem, ids_of
 
 _ATTEMPTS: Final = 4

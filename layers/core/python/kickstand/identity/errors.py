@@ -1,0 +1,21 @@
+"""What can be wrong with riders."""
+
+from kickstand.kernel.errors import DomainError
+
+
+class RiderNotFound(DomainError):
+    """The partner has no such rider."""
+
+    detail = "User not found"
+
+
+class ExternalIdTaken(DomainError):
+    """Another rider of the partner has this external id."""
+
+    detail = "This external user id already exists"
+
+
+class ProductClosed(DomainError):
+    """The product does not exist for this partner, or takes no riders any more."""
+
+    detail = "The product does not exist or is not active"
