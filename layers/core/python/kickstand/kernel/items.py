@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, Union, get_args, get_origin
 
@@ -34,8 +35,9 @@ class Value(Attribute[T], Generic[T]):
 
     def __init__(self, type_: type[T], *, null: bool = False) -> None:
         super().__init__(null=null)
-        self._adapter: TypeAdapter[T] = TypeAdapter(type_)
-        self.attr_type = _attribute_type(type_)
+        plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
+        self._adapter: TypeAdapter[T] = _adapter(plain)
+        self.attr_type = _attribute_type(plain)
 
     def serialize(self, value: Any) -> Any:  # noqa: ANN401 - pynamodb's signature
         """The DynamoDB form of ``value``, without its type tag."""
@@ -53,10 +55,13 @@ class Value(Attribute[T], Generic[T]):
         return self._adapter.validate_python(_from_dynamodb({self.attr_type: value}))
 
 
+@cache
+def _adapter(type_: Any) -> TypeAdapter[Any]:  # noqa: ANN401
+    return TypeAdapter(type_)
+
+
 def _attribute_type(type_: Any) -> str:  # noqa: ANN401
     plain = get_origin(type_) or type_
-    if plain is Annotated:
-        return _attribute_type(get_args(type_)[0])
     for tag, types in {
         "BOOL": (bool,),
         "N": (int, float),
