@@ -35,7 +35,7 @@ class Value(Attribute[T], Generic[T]):
 
     def __init__(self, type_: type[T], *, null: bool = False) -> None:
         super().__init__(null=null)
-        plain = get_args(type_)[0] if get_origin(type_) is Annotated else type_
+        plain: Any = get_args(type_)[0] if get_origin(type_) is Annotated else type_
         self._adapter: TypeAdapter[T] = _adapter(plain)
         self.attr_type = _attribute_type(plain)
 
