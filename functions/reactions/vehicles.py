@@ -11,6 +11,7 @@ from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Ve
 from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo
+from kickstand.kernel import clock
 from kickstand.kernel.consumers import queue_consumer
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
@@ -62,15 +63,17 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
     except VehicleNotFound:
         return  # not ours: a retired vehicle's last words, or somebody else's
     standing = Standing(position, cells.cell_of(position), geo.judge(known.network_id, position))
+    # A vehicle whose clock is ahead would not be heard again until then.
+    at = min(report.at, clock.now())
     telemetry = Telemetry(
         vehicle_id=report.vehicle_id,
-        at=report.at,
+        at=at,
         position=position,
         battery_percent=report.battery_percent,
         locked=report.locked,
         speed_kmh=report.speed_kmh,
     )
-    if report.at <= known.reported_at:
+    if at <= known.reported_at:
         return
     if known.rental_id is not None:
         rentals.follow(known.rental_id, telemetry, standing.verdict)
