@@ -1,7 +1,7 @@
 """The HTTP APIs of the template: routing, events and responses as API Gateway's HTTP APIs have them.
 
-A path matches as it is declared, slash at the end included, because that is what the deployed API does: ``/rides`` and
-``/rides/`` are two routes. The log line of such a miss names the route that was probably meant.
+A slash at the end counts, because it does for the deployed API: ``/rides/`` is not the route ``/rides``, but reaches
+``/rides/{name+}`` with an empty name. The log line of such a miss names the route that was probably meant.
 """
 
 import base64
@@ -71,9 +71,9 @@ def _search(node: _Node, method: str, segments: list[str]) -> Iterator[tuple[Rou
         for name, following in node.parameters.items():
             for route, values in _search(following, method, rest):
                 yield route, {name: unquote(head), **values}
-        if method in node.greedy:
-            name, route = node.greedy[method]
-            yield route, {name: unquote("/".join(segments))}
+    if method in node.greedy:
+        name, route = node.greedy[method]
+        yield route, {name: unquote("/".join(segments))}
 
 
 class Gateway:

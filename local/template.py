@@ -381,6 +381,8 @@ def _http_api(resource: Resource, template: Template) -> None:
             invocation = _INVOCATION.search(uri)
             if invocation is None:
                 raise PlatformError(f"{resource}: {method.upper()} {path} leads to no function")
+            if path.endswith("/") and path != "/":
+                raise PlatformError(f"{resource}: API Gateway takes no route that ends in a slash: {path}")
             routes.append(Route(method.upper(), path, invocation.group(1)))
     template.apis.append(Api(resource.name, base, routes))
 

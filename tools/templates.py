@@ -124,7 +124,7 @@ def _api(surface: Surface[Any], operations: Iterable[Operation], role_of: dict[s
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         function = function_name(operation)
-        paths.setdefault(operation.path, {})[operation.method.lower()] = {
+        integration = {
             "x-amazon-apigateway-integration": {
                 "type": "aws_proxy",
                 "httpMethod": "POST",
@@ -136,6 +136,8 @@ def _api(surface: Surface[Any], operations: Iterable[Operation], role_of: dict[s
                 },
             }
         }
+        for route in operation.routes:
+            paths.setdefault(route, {})[operation.method.lower()] = integration
     return {
         "Type": "AWS::Serverless::HttpApi",
         "Properties": {

@@ -96,11 +96,13 @@ def test_operation_route_function_and_handler_are_one(surface: Any) -> None:
         for route, methods in resources["Api"]["Properties"]["DefinitionBody"]["paths"].items()
         for method, integration in methods.items()
     }
-    declared = {(operation.method, operation.path): operation for operation in surface.operations.values()}
+    operations = surface.operations.values()
+    declared = {(operation.method, route): operation for operation in operations for route in operation.routes}
     assert routes.keys() == declared.keys()
-    assert len(declared) == len(surface.operations), "no two operations share a route"
+    assert len({(operation.method, operation.path) for operation in operations}) == len(operations), "no shared route"
+    assert not any(route.endswith("/") for _, route in routes), "API Gateway takes no route that ends in a slash"
 
-    names = {function_name(operation) for operation in surface.operations.values()}
+    names = {function_name(operation) for operation in operations}
     assert names == functions(path).keys()
     for place, operation in declared.items():
         assert f"/functions/${{{function_name(operation)}.Arn}}/invocations" in routes[place]["uri"]["Fn::Sub"]

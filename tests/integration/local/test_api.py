@@ -64,6 +64,10 @@ def test_a_static_segment_wins_over_a_parameter(call: Call) -> None:
     assert call("PUT", "/things/v1/things/other", body=b"{}").status == 201
 
 
+def test_a_slash_at_the_end_is_the_empty_beginning_of_something_greedy(call: Call) -> None:
+    assert call("POST", "/things/v1/echo/a/of/").json()["event"]["pathParameters"] == {"name": "a", "rest": ""}
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -72,7 +76,7 @@ def test_a_static_segment_wins_over_a_parameter(call: Call) -> None:
         ("PUT", "/things/v1/things//"),
         ("PUT", "/v1/things/special"),
         ("PUT", "/things"),
-        ("POST", "/things/v1/echo/a/of/"),
+        ("POST", "/things/v1/echo/a/of"),
     ],
 )
 def test_what_no_route_matches_is_not_found(call: Call, method: str, path: str) -> None:

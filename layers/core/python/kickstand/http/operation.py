@@ -1,8 +1,12 @@
 """One documented operation of a published API, declared once; functions, routes and documents come from it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import BaseModel
+
+BEYOND: Final = "beyond"
+"""The path parameter that holds what a request's path has beyond the operation's; nothing but a slash is answered."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,14 @@ class Operation:
     errors: tuple[ErrorAnswer, ...]
     memory: int
     timeout: int
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The routes of API Gateway that lead here.
+
+        It takes no route that ends in a slash; what ends in one reaches the greedy variable of a route, whose value is
+        then empty.
+        """
+        if not self.path.endswith("/"):
+            return (self.path,)
+        return self.path.removesuffix("/"), f"{self.path}{{{BEYOND}+}}"

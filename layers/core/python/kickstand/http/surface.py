@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
 from kickstand.http.messages import Answer, Event, Representation, Request, UnreadableBody, cached_answer, json_answer
-from kickstand.http.operation import ErrorAnswer, Operation
+from kickstand.http.operation import BEYOND, ErrorAnswer, Operation
 from kickstand.kernel import store
 from kickstand.kernel.errors import DomainError
 
@@ -20,6 +20,7 @@ Caller = TypeVar("Caller")
 Handler = Callable[[Event, Any], Answer]
 
 _PARTS: Final = ("path", "query", "body")
+_NO_SUCH_ROUTE: Final = json_answer(404, b'{"message":"Not Found"}')
 
 logger = Logger()
 
@@ -203,7 +204,7 @@ class _Runner(Generic[Caller]):
         request = Request(event)
         seen: dict[str, Any] = {}
         try:
-            answer = self._answer(request, seen)
+            answer = _NO_SUCH_ROUTE if request.path.get(BEYOND) else self._answer(request, seen)
         except DomainError as error:
             seen["refusal"] = type(error).__name__
             answer = self.surface.refuse(self.operation, error, self.refusals)
