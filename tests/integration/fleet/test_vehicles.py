@@ -1,6 +1,7 @@
 """Use cases of vehicles and commands against the store."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from botocore.session import Session
@@ -165,3 +166,43 @@ def test_a_withdrawn_vehicle_comes_back_when_its_last_reason_is_gone(city: City)
     assert fleet.clear(vehicle.id, Unavailability.LOCK_UNCONFIRMED)
     assert fleet.vehicle(vehicle.id).state is VehicleState.AVAILABLE
     assert not fleet.clear(vehicle.id, Unavailability.LOCK_UNCONFIRMED)
+
+
+def test_a_report_that_comes_between_does_not_keep_a_vehicle_withdrawn(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle = city.vehicle()
+    with store.Transaction() as tx:
+        fleet.rent(tx, vehicle.id, 5)
+    with store.Transaction() as tx:
+        fleet.give_back(tx, fleet.vehicle(vehicle.id), VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
+    change, reports = store.change, [report(vehicle, 10)]
+
+    def interrupted(*arguments: Any, **options: Any) -> bool:
+        if reports:
+            assert fleet.receive(reports.pop(), standing())
+        return change(*arguments, **options)
+
+    monkeypatch.setattr(store, "change", interrupted)
+    assert fleet.clear(vehicle.id, Unavailability.LOCK_UNCONFIRMED)
+    assert fleet.vehicle(vehicle.id).state is VehicleState.AVAILABLE
+
+
+def test_an_answer_that_meets_the_timeout_half_way_counts(
+    city: City, published: list[Command], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle = city.vehicle()
+    fleet.send_command(7, vehicle.id, Action.LOCK)
+    change, timeouts = store.change, [7]
+
+    def interrupted(*arguments: Any, **options: Any) -> bool:
+        if timeouts:
+            assert fleet.time_out_command(vehicle.id, timeouts.pop(), Action.LOCK)
+        return change(*arguments, **options)
+
+    monkeypatch.setattr(store, "change", interrupted)
+    assert fleet.settle_command(vehicle.id, "7-lock", CommandTrigger.ACKNOWLEDGE)
+    settled = fleet.find_command(vehicle.id, 7, Action.LOCK)
+    assert settled is not None
+    assert settled.state is CommandState.ACKNOWLEDGED
+    assert len(published) == 1

@@ -31,6 +31,7 @@ from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
 
+_ATTEMPTS: Final = 4
 _JITTER_M: Final = 8
 _COMMANDS_KEPT: Final = timedelta(days=30)
 
@@ -352,7 +353,8 @@ def settle_command(vehicle_id: int, command_id: str, trigger: CommandTrigger, re
     actions: list[store.Action] = [CommandItem.state.set(state), CommandItem.event.set(event)]
     if reason is not None:
         actions.append(CommandItem.reason.set(reason))
-    return store.change(key, actions, condition=CommandItem.state == command.state)
+    # Not on condition of the state as read: an answer that meets the timeout half-way is no less true.
+    return store.change(key, actions, condition=CommandItem.state.is_in(*COMMAND_STATES.states_before(trigger)))
 
 
 def time_out_command(vehicle_id: int, cause: int, action: Action) -> bool:
@@ -361,13 +363,20 @@ def time_out_command(vehicle_id: int, cause: int, action: Action) -> bool:
 
 
 def clear(vehicle_id: int, reason: Unavailability) -> bool:
-    """Take one reason for being unavailable from a vehicle; without any reason left it is available again."""
+    """Take one reason for being unavailable from a vehicle; without any reason left it is available again.
+
+    Raises:
+        Contention: the vehicle kept changing.
+    """
     key = VehicleItem.key(vehicle_id)
-    item = store.load(key)
-    if item is None or reason not in item.unavailabilities or item.state is not VehicleState.UNAVAILABLE:
-        return False
-    left = item.unavailabilities - {reason}
-    actions: list[store.Action] = [VehicleItem.unavailabilities.set(list(left)), VehicleItem.revision.add(1)]
-    if not left:
-        actions.append(VehicleItem.state.set(VEHICLE_STATES.next(item.state, VehicleTrigger.RESTORE)))
-    return store.change(key, actions, condition=VehicleItem.revision == item.revision)
+    for _ in range(_ATTEMPTS):
+        item = store.load(key)
+        if item is None or reason not in item.unavailabilities or item.state is not VehicleState.UNAVAILABLE:
+            return False
+        left = item.unavailabilities - {reason}
+        actions: list[store.Action] = [VehicleItem.unavailabilities.set(list(left)), VehicleItem.revision.add(1)]
+        if not left:
+            actions.append(VehicleItem.state.set(VEHICLE_STATES.next(item.state, VehicleTrigger.RESTORE)))
+        if store.change(key, actions, condition=VehicleItem.revision == item.revision):
+            return True
+    raise store.Contention
