@@ -1,6 +1,6 @@
 """Use cases of vehicles and commands against the store."""
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -206,3 +206,12 @@ def test_an_answer_that_meets_the_timeout_half_way_counts(
     assert settled is not None
     assert settled.state is CommandState.ACKNOWLEDGED
     assert len(published) == 1
+
+
+def test_times_of_all_zones_and_precisions_are_in_one_order(city: City) -> None:
+    vehicle = city.vehicle()
+    noon = (vehicle.reported_at + timedelta(hours=1)).replace(microsecond=0)
+    east = noon.astimezone(timezone(timedelta(hours=9)))
+    for at, news in ((east, True), (noon + timedelta(milliseconds=500), True), (east, False)):
+        store.begin()
+        assert fleet.receive(report(vehicle, 0).model_copy(update={"at": at}), standing()) is news

@@ -6,6 +6,7 @@ An entity is a pydantic model and its item keeps the same fields, so nothing is 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
@@ -41,6 +42,9 @@ class Value(Attribute[T], Generic[T]):
 
     def serialize(self, value: Any) -> Any:  # noqa: ANN401 - pynamodb's signature
         """The DynamoDB form of ``value``, without its type tag."""
+        if isinstance(value, datetime):
+            # Conditions compare text: only one zone and one number of digits put it in the order of time.
+            return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
         # In expressions pynamodb wants a list for any sequence, whatever its type.
         return _to_dynamodb(self._adapter.dump_python(value, mode="json", warnings=False))[self.attr_type]
 
