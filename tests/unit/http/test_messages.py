@@ -32,6 +32,8 @@ def test_a_binary_body_is_decoded() -> None:
         ("GZIP, br", True),
         ("br;q=1, gzip;q=0.5", True),
         ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("gzip;q=0.001", True),
         ("identity", False),
         ("", False),
     ],

@@ -1,6 +1,7 @@
 """Requests as API Gateway hands them over, and answers as it wants them (payload format 2.0)."""
 
 import gzip
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 _GZIP_FROM_BYTES: Final = 1024
 _GZIP_LEVEL: Final = 1
+_REFUSED: Final = re.compile(r";q=0(\.0*)?$")
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -56,10 +58,8 @@ class Request:
 
     def accepts_gzip(self) -> bool:
         """Whether the client takes a gzip body."""
-        return any(
-            token.strip().split(";")[0] == "gzip" and not token.replace(" ", "").endswith(";q=0")
-            for token in self.headers.get("accept-encoding", "").lower().split(",")
-        )
+        offered = self.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+        return any(coding.split(";")[0] == "gzip" and not _REFUSED.search(coding) for coding in offered)
 
     def has(self, etag: str) -> bool:
         """Whether the client already holds the representation named ``etag`` (``If-None-Match``, weak comparison)."""
