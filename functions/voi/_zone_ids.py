@@ -27,7 +27,7 @@ def network_of(zone_id: str) -> int:
     Raises:
         NetworkNotFound: no network can be called so.
     """
-    if not (zone_id.isascii() and zone_id.isdecimal() and len(zone_id) <= _LONGEST):
+    if not (zone_id.isascii() and zone_id.isdecimal() and len(zone_id) <= _LONGEST) or zone_id.startswith("0"):
         raise NetworkNotFound
     return int(zone_id)
 

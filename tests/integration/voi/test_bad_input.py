@@ -123,6 +123,15 @@ def test_a_body_that_is_no_object_is_refused(world: World, aws: Session, operati
     assert _everything(aws) == before
 
 
+def test_members_and_parameters_have_no_names_but_the_documented_ones(world: World) -> None:
+    reply = world.api.call("register_product", body={"product_name": "Snake"})
+    assert (reply.status, reply.json["errorCode"]) == (400, "EmptyProductName")
+    reply = world.api.call("list_vehicles_by_zone", query={"zone_id": "1"})
+    assert (reply.status, reply.json["errorCode"]) == (400, "EmptyZoneID")
+    reply = world.api.call("list_vehicles_by_zone", query={"zoneID": "01"})
+    assert (reply.status, reply.json["errorCode"]) == (404, "ZoneNotFound")
+
+
 def test_a_required_body_cannot_be_left_out(world: World) -> None:
     for operation in WITH_BODY:
         reply = world.api.call(operation, path=world.path(operation))

@@ -256,9 +256,10 @@ class _Runner(Generic[Caller]):
                 if part == "body":
                     body = self._body(request)
                     if body or self.operation.body_required:
-                        arguments[part] = model.model_validate_json(body)
+                        arguments[part] = model.model_validate_json(body, by_alias=True, by_name=False)
                 else:
-                    arguments[part] = model.model_validate_strings(getattr(request, part))
+                    given = getattr(request, part)
+                    arguments[part] = model.model_validate_strings(given, by_alias=True, by_name=False)
             except ValidationError as error:
                 raise InvalidRequest(_problem(part, model, error)) from None
         for part, name, marker in self.loads:
