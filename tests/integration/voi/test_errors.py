@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.session import Session
 
+from kickstand.http import surface as http_surface
 from kickstand.kernel import clock, items
 from tests.support.api import Reply, surface, voi
 from tests.support.city import NO_PARKING, NOBODY, City
@@ -161,6 +163,25 @@ def test_an_unreachable_database_is_a_plain_500(world: World, operation: str) ->
     reply = world.broken(operation, path=_path(operation, str(NOBODY)), query={"zoneID": "1"}, body={})
     assert reply.status == 500
     assert "dynamodb" not in reply.body.decode()
+
+
+def test_a_failure_is_logged_by_type_and_place_without_the_data_that_caused_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = "agatha@mail.example.com"
+
+    def fail(*_: object) -> None:
+        raise ValueError(email)
+
+    written = StringIO()
+    monkeypatch.setattr(http_surface.logger.registered_handler, "stream", written)
+    monkeypatch.setattr("kickstand.clients.service.list_products", fail)
+    assert world.api.call("list_products").status == 500
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    (line,) = (line for line in lines if line["message"] == "operation failed")
+    assert (line["operation"], line["error"]) == ("list_products", "ValueError")
+    assert "in fail" in line["stack"][-1]
+    assert email not in written.getvalue()
 
 
 def test_what_is_not_documented_is_still_answered_in_the_same_shape(world: World) -> None:

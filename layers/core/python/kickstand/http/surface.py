@@ -2,6 +2,7 @@
 
 import inspect
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -211,10 +212,8 @@ class _Runner(Generic[Caller]):
         except InvalidRequest as error:
             seen["refusal"] = f"{error.problem.part}.{error.problem.field}"
             answer = self.surface.refuse_input(self.operation, error.problem)
-        except Exception:
-            logger.exception(
-                "operation failed", extra={"operation": self.operation.id, "request_id": request.id, **seen}
-            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets the surface's answer
+            self._log_failure(error, request, seen)
             answer = self.surface.fail(self.operation)
         logger.info(
             "request",
@@ -228,6 +227,19 @@ class _Runner(Generic[Caller]):
             },
         )
         return answer
+
+    def _log_failure(self, error: Exception, request: Request, seen: dict[str, Any]) -> None:
+        # An error's text may quote what caused it, such as a rider's address: the log keeps type and place only.
+        logger.error(
+            "operation failed",
+            extra={
+                "operation": self.operation.id,
+                "error": type(error).__qualname__,
+                "stack": traceback.format_tb(error.__traceback__),
+                "request_id": request.id,
+                **seen,
+            },
+        )
 
     def _answer(self, request: Request, seen: dict[str, Any]) -> Answer:
         problem: InvalidRequest | None = None
