@@ -46,9 +46,8 @@ class Control:
             return _error(400, str(error))
 
     def _local(self, request: Request, parts: list[str]) -> Response:
-        if len(parts) == 2 and parts[0] == "vehicles":  # noqa: PLR2004 - the word and the number
-            wanted = _object(request) if request.method == "POST" else {}
-            return json_response(200, self.vehicles.control(parts[1], wanted))
+        if len(parts) == 2 and parts[0] == "vehicles" and request.method in {"GET", "POST"}:  # noqa: PLR2004 - and a name
+            return self._vehicle(request, parts[1])
         answers: dict[tuple[str, str], Callable[[Request], Response]] = {
             ("GET", "health"): lambda _: json_response(200, {"status": "ok"}),
             ("GET", "demo"): lambda _: json_response(200, self.demo()),
@@ -61,6 +60,13 @@ class Control:
         }
         answer = answers.get((request.method, "/".join(parts)))
         return answer(request) if answer else _error(404, "there is no such route")
+
+    def _vehicle(self, request: Request, vehicle: str) -> Response:
+        wanted = _object(request) if request.method == "POST" else {}
+        described = self.vehicles.control(vehicle, wanted)
+        if "move_to" in wanted:  # whoever then ends the rental means that it ends there
+            self.busy_after(_CALM_SECONDS)
+        return json_response(200, described)
 
     def _clear_outbox(self, _: Request) -> Response:
         self.outbox.clear()
@@ -90,7 +96,7 @@ class Control:
 def _object(request: Request) -> dict[str, Json]:
     try:
         document = json.loads(request.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ControlError("the body is not JSON") from error
     if not isinstance(document, dict):
         raise ControlError("the body is not a JSON object")
@@ -99,6 +105,8 @@ def _object(request: Request) -> dict[str, Json]:
 
 def _seconds(document: Mapping[str, Json]) -> float:
     match document:
+        case {"advance_seconds": bool()}:
+            pass
         case {"advance_seconds": int() | float() as seconds} if math.isfinite(seconds):
             if 0 <= seconds <= _LONGEST_JUMP_SECONDS:
                 return float(seconds)
