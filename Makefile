@@ -28,8 +28,8 @@ help: ## Show the targets
 run: .venv/.ready engine ## Start the platform on http://127.0.0.1:3000
 	@exec $(PY) -m local serve --port $(PORT)
 
-reset: ## Forget the state of the local platform
-	@rm -rf .local
+reset: .venv/.ready ## Forget the state of the local platform
+	@$(PY) -m local reset
 
 # ── proof ─────────────────────────────────────────────────────────────────────────────────────────
 test: .venv/.ready .venv-sam/.ready engine ## Run the tests (under five minutes on two cores)
