@@ -8,7 +8,7 @@ from botocore.session import Session
 
 from kickstand.fleet import gateway
 from kickstand.fleet import service as fleet
-from kickstand.fleet.errors import CodeTaken, VehicleNotFound
+from kickstand.fleet.errors import CodeTaken, TransitionRefused, VehicleNotFound
 from kickstand.fleet.model import (
     Action,
     Command,
@@ -160,7 +160,7 @@ def test_a_withdrawn_vehicle_comes_back_when_its_last_reason_is_gone(city: City)
     with store.Transaction() as tx:
         fleet.rent(tx, vehicle.id, 5)
     with store.Transaction() as tx:
-        fleet.give_back(tx, fleet.vehicle(vehicle.id), VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
+        fleet.give_back(tx, fleet.vehicle(vehicle.id), 5, VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
     assert fleet.vehicle(vehicle.id).unavailabilities == {Unavailability.LOCK_UNCONFIRMED}
     assert not fleet.clear(vehicle.id, Unavailability.LOW_BATTERY)
     assert fleet.clear(vehicle.id, Unavailability.LOCK_UNCONFIRMED)
@@ -175,7 +175,7 @@ def test_a_report_that_comes_between_does_not_keep_a_vehicle_withdrawn(
     with store.Transaction() as tx:
         fleet.rent(tx, vehicle.id, 5)
     with store.Transaction() as tx:
-        fleet.give_back(tx, fleet.vehicle(vehicle.id), VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
+        fleet.give_back(tx, fleet.vehicle(vehicle.id), 5, VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
     change, reports = store.change, [report(vehicle, 10)]
 
     def interrupted(*arguments: Any, **options: Any) -> bool:
@@ -215,3 +215,13 @@ def test_times_of_all_zones_and_precisions_are_in_one_order(city: City) -> None:
     for at, news in ((east, True), (noon + timedelta(milliseconds=500), True), (east, False)):
         store.begin()
         assert fleet.receive(report(vehicle, 0).model_copy(update={"at": at}), standing()) is news
+
+
+def test_only_the_rental_that_holds_a_vehicle_gives_it_back(city: City) -> None:
+    vehicle = city.vehicle()
+    with store.Transaction() as tx:
+        fleet.rent(tx, vehicle.id, 5)
+    held = fleet.vehicle(vehicle.id)
+    with pytest.raises(TransitionRefused), store.Transaction() as tx:
+        fleet.give_back(tx, held, 4)
+    assert fleet.vehicle(vehicle.id) == held

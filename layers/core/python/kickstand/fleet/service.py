@@ -249,6 +249,7 @@ def resume(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
 def give_back(
     tx: store.Transaction,
     vehicle: Vehicle,
+    rental_id: int,
     trigger: VehicleTrigger = VehicleTrigger.RETURN,
     reason: Unavailability | None = None,
 ) -> None:
@@ -257,10 +258,11 @@ def give_back(
     Args:
         tx: the transaction that ends the rental.
         vehicle: as read; its state may not change until the commit.
+        rental_id: the rental; refused with :class:`TransitionRefused` unless it is the one that holds the vehicle.
         trigger: ``RETURN`` makes it available, ``WITHDRAW`` unavailable, ``LOSE`` lost.
         reason: why it is withdrawn.
     """
-    mine = (VehicleItem.rental_id == vehicle.rental_id) & (VehicleItem.state == vehicle.state)
+    mine = (VehicleItem.rental_id == rental_id) & (VehicleItem.state == vehicle.state)
     actions: list[store.Action] = [
         VehicleItem.state.set(VEHICLE_STATES.next(vehicle.state, trigger)),
         VehicleItem.rental_id.remove(),

@@ -422,7 +422,7 @@ def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> Non
         RentalTrigger.CANCEL,
         lambda rental, _: rules.cancelled(rental, reason, clock.now()),
         also=lambda tx, rental: fleet.give_back(
-            tx, fleet.vehicle(rental.vehicle_id), VehicleTrigger.WITHDRAW, withdrawn
+            tx, fleet.vehicle(rental.vehicle_id), rental.id, VehicleTrigger.WITHDRAW, withdrawn
         ),
     )
 
@@ -437,7 +437,7 @@ def _complete(
     def give_back(tx: store.Transaction, rental: Rental) -> None:
         stolen = rental.end_reason is EndReason.STOLEN and trigger is VehicleTrigger.WITHDRAW
         outcome = VehicleTrigger.LOSE if stolen else trigger
-        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), outcome, withdrawn)
+        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), rental.id, outcome, withdrawn)
 
     _decide(rental_id, lambda rental, _: rules.completed(rental, clock.now()), when=waits_for_it, also=give_back)
 
