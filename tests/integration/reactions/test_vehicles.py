@@ -13,6 +13,7 @@ from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, EndRefusal
 from kickstand.kernel import clock, store
 from kickstand.rental import service as rentals
+from kickstand.rental.model import RentalState
 from kickstand.rental.store import TrackItem
 from reactions.vehicles import receive_messages
 from tests.support import zones
@@ -77,6 +78,41 @@ def test_a_ride_is_followed_and_slowed_down_where_that_is_asked(
     assert track is not None
     assert abs(track.entity.distance_m - 1500) < 5
     assert [each.parameters["max_speed_kmh"] for each in channel] == [6, None]
+
+
+def test_only_a_report_from_after_the_pause_ends_it(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    vehicle = city.vehicle()
+    rental = rentals.start(city.client, city.rider().public_id, vehicle.public_id)
+    started = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: started + timedelta(seconds=60))
+    rentals.confirm_unlocked(rental.id)
+    rentals.pause(rental.id)
+    monkeypatch.setattr(clock, "now", lambda: started + timedelta(hours=1))
+    for seconds, state in ((50, RentalState.ON_HOLD), (70, RentalState.IN_PROGRESS)):
+        store.begin()
+        assert say(vehicle, 10 * seconds, at=(started + timedelta(seconds=seconds)).isoformat()) == []
+        assert rentals.get(rental.id).state is state
+
+
+def test_a_report_that_was_kept_but_not_followed_is_followed_when_it_comes_again(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle = city.vehicle()
+    rental = rentals.start(city.client, city.rider().public_id, vehicle.public_id)
+    confirm, crashes = rentals.confirm_unlocked, [ConnectionError()]
+
+    def crashing(rental_id: int) -> None:
+        if crashes:
+            raise crashes.pop()
+        confirm(rental_id)
+
+    monkeypatch.setattr(rentals, "confirm_unlocked", crashing)
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    store.begin()
+    assert say(vehicle, 500) == [{"itemIdentifier": "m"}]
+    assert say(vehicle, 500) == []
+    assert rentals.get(rental.id).state is RentalState.IN_PROGRESS
 
 
 def test_a_clock_that_is_ahead_does_not_silence_its_vehicle(city: City) -> None:

@@ -305,3 +305,14 @@ def tracked(
         reported_at=at,
         locked=locked,
     )
+
+
+def rides_on(rental: Rental, before: Track, after: Track) -> bool:
+    """Whether a report shows that the rider goes on after a pause: since it began, the vehicle has moved unlocked."""
+    pause = rental.pause
+    return (
+        pause is not None
+        and after.reported_at > pause.started_at
+        and after.moved_at > before.moved_at
+        and not after.locked
+    )

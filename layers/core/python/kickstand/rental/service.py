@@ -120,7 +120,7 @@ def find_active(client: ApiClient, rider_id: UUID) -> Rental:
     except RiderNotFound:
         raise NoActiveRental from None
     rental = store.load(RentalItem.key(mark.rental_id)) if mark else None
-    if rental is None:
+    if rental is None or not rental.entity.is_open:  # it may have ended since the mark was read
         raise NoActiveRental
     return rental.entity
 
@@ -156,13 +156,14 @@ def follow(rental_id: int, telemetry: Telemetry, verdict: Verdict) -> None:
     track = rules.tracked(
         known, telemetry.position, verdict, telemetry.at, locked=telemetry.locked, speed_kmh=telemetry.speed_kmh
     )
+    if rental.state is RentalState.STARTING and not telemetry.locked:
+        confirm_unlocked(rental_id)
+    elif rules.rides_on(rental, known, track):
+        resume(rental_id, unlock=False)
+    # Comes last, as this report is not looked at again once it is kept.
     unchanged = TrackItem.reported_at == known.reported_at if track_item else TrackItem.pk.does_not_exist()
     if not store.put(TrackItem.of(track), condition=unchanged):
         raise _Changed
-    if rental.state is RentalState.STARTING and not telemetry.locked:
-        confirm_unlocked(rental_id)
-    elif rental.state is RentalState.ON_HOLD and track.moved_at > known.moved_at and not telemetry.locked:
-        resume(rental_id, unlock=False)
 
 
 def confirm_unlocked(rental_id: int) -> None:
