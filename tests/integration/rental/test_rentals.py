@@ -1,16 +1,27 @@
 """Use cases of rentals against the store."""
 
+from uuid import UUID
+
 import pytest
 from botocore.session import Session
 
+from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleNotFound, VehicleUnavailable
 from kickstand.fleet.model import VehicleState
+from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
+from kickstand.identity.model import Rider
 from kickstand.kernel import store
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
-from kickstand.rental.errors import EndingRefused, ImplausiblePosition, RentalAlreadyEnded, RiderHasRental
+from kickstand.rental.errors import (
+    EndingRefused,
+    ImplausiblePosition,
+    NoActiveRental,
+    RentalAlreadyEnded,
+    RiderHasRental,
+)
 from kickstand.rental.model import EndReason, RentalState
 from tests.support.city import NO_PARKING, NOBODY, OSLO, City
 
@@ -86,3 +97,20 @@ def test_what_another_partner_owns_does_not_exist(city: City) -> None:
         fleet.find(stranger, vehicle.public_id)
     with pytest.raises(RiderNotFound):
         rentals.start(city.client, NOBODY, vehicle.public_id)
+
+
+def test_a_rental_that_ends_while_it_is_looked_up_is_not_the_active_one(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rider = city.rider()
+    rental = rentals.start(city.client, rider.public_id, city.vehicle().public_id)
+    store.begin()
+    find = identity.find
+
+    def interrupted(client: ApiClient, public_id: UUID) -> Rider:
+        rentals.end(city.client, rental.public_id)
+        return find(client, public_id)
+
+    monkeypatch.setattr(identity, "find", interrupted)
+    with pytest.raises(NoActiveRental):
+        rentals.find_active(city.client, rider.public_id)
