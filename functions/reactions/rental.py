@@ -20,14 +20,20 @@ def follow_rentals(change: Change[Rental]) -> None:
     rental, event = change.new, change.event
     if rental is None or event is None:
         return
+    try:
+        _command(rental, event)
+    finally:  # a rider is not left waiting for as long as no command gets out: the workflow has a deadline for that
+        if event.name == "RentalStarted":
+            rentals.launch(rental)
+        else:
+            rentals.wake(rental)
+
+
+def _command(rental: Rental, event: Event) -> None:
     action = _wanted(event)
     # News can be old: what the rental does not want any more must not reach the vehicle.
     if action is not None and (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
         fleet.send_command(event.id, rental.vehicle_id, action, rental_id=rental.id)
-    if event.name == "RentalStarted":
-        rentals.launch(rental)
-    else:
-        rentals.wake(rental)
 
 
 def _wanted(event: Event) -> Action | None:
