@@ -248,5 +248,8 @@ def get_active_rental_by_user(caller: ApiClient, path: RidingUserPath) -> Rental
     errors=(INVALID_INPUT, INVALID_USER_ID, USER_NOT_FOUND),
 )
 def list_rentals_by_user(caller: ApiClient, path: RentalsUserPath) -> RentalList:
-    """List all rentals of a user."""
+    """List the rentals of a user.
+
+    Newest first; of more than a thousand, the latest thousand.
+    """
     return RentalList.of(*rentals.list_by_rider(caller, path.id))

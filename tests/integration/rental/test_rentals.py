@@ -114,3 +114,14 @@ def test_a_rental_that_ends_while_it_is_looked_up_is_not_the_active_one(
     monkeypatch.setattr(identity, "find", interrupted)
     with pytest.raises(NoActiveRental):
         rentals.find_active(city.client, rider.public_id)
+
+
+def test_of_very_many_rentals_the_latest_are_listed(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rentals, "_MOST_LISTED", 2)
+    rider, started = city.rider(), []
+    for _ in range(3):
+        started.append(rentals.start(city.client, rider.public_id, city.vehicle().public_id))
+        rentals.end(city.client, started[-1].public_id)
+        store.begin()
+    listed = [each.id for each in rentals.list_by_rider(city.client, rider.public_id)]
+    assert listed == [started[2].id, started[1].id]

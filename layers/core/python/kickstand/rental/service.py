@@ -17,9 +17,10 @@ from kickstand.kernel.place import Position
 from kickstand.rental import gateway, rules
 from kickstand.rental.errors import NoActiveRental, RentalNotFound, RiderHasRental
 from kickstand.rental.model import RENTAL_STATES, EndReason, Rental, RentalState, RentalTrigger, Track
-from kickstand.rental.store import OpenRentalItem, ParkedItem, RentalItem, TrackItem, WaitItem, ids_of
+from kickstand.rental.store import OpenRentalItem, ParkedItem, RentalItem, TrackItem, WaitItem, latest_ids
 
 _ATTEMPTS: Final = 4
+_MOST_LISTED: Final = 1_000  # about 2 MB with their links to receipts; an answer holds 6
 _WAITS_KEPT: Final = timedelta(days=60)
 
 
@@ -126,13 +127,13 @@ def find_active(client: ApiClient, rider_id: UUID) -> Rental:
 
 
 def list_by_rider(client: ApiClient, rider_id: UUID) -> list[Rental]:
-    """All rentals of a rider, newest first.
+    """The rentals of a rider, newest first; the latest 1,000 of one who has more.
 
     Raises:
         RiderNotFound: the rider does not exist for this partner.
     """
     rider = identity.find(client, rider_id)
-    items = store.load_all([RentalItem.key(rental_id) for rental_id in ids_of(rider.id)])
+    items = store.load_all([RentalItem.key(rental_id) for rental_id in latest_ids(rider.id, _MOST_LISTED)])
     return [item.entity for item in items if item is not None]
 
 

@@ -108,7 +108,7 @@ class ParkedItem(RentalsItem[BaseModel]):
         return Key(ParkedItem, f"RENTAL#{rental_id}", "PARKED")
 
 
-def ids_of(rider_id: int) -> list[int]:
-    """The ids of all rentals of a rider, newest first; one query, eventually consistent."""
-    found = RentalItem.by_rider.query(rider_id, scan_index_forward=False)
+def latest_ids(rider_id: int, most: int) -> list[int]:
+    """The ids of a rider's rentals, at most ``most``, newest first; one query, eventually consistent."""
+    found = RentalItem.by_rider.query(rider_id, scan_index_forward=False, limit=most)
     return [int(item.pk.partition("#")[2]) for item in found]
