@@ -101,6 +101,29 @@ def test_conflicts_are_tried_again_and_given_up_in_the_end(city: City, monkeypat
         city.rider()
 
 
+def test_all_attempts_at_a_transaction_carry_one_token(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    client: Any = items.connection().client
+    ask, tokens = client._make_api_call, []
+
+    def losing_the_first_answer(operation: str, arguments: dict[str, Any]) -> Any:
+        answer = ask(operation, arguments)
+        if operation == "TransactWriteItems":
+            tokens.append(arguments["ClientRequestToken"])
+            if len(tokens) == 1:
+                error = {"Error": {"Code": "TransactionInProgressException", "Message": ""}}
+                raise client.exceptions.TransactionInProgressException(error, operation)
+        return answer
+
+    monkeypatch.setattr(client, "_make_api_call", losing_the_first_answer)
+    with store.Transaction() as tx:
+        tx.update(RiderItem.key(1), [RiderItem.first_name.set("A")])
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
+    city.rider()
+    assert len(set(tokens)) == 2
+
+
 def test_unprocessed_keys_are_asked_for_again(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [RiderItem.key_of(city.rider()) for _ in range(2)]
     client: Any = items.connection().client

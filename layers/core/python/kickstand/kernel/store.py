@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
+from uuid import uuid4
 
 from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
@@ -175,9 +176,12 @@ class Transaction:
         if not self._order:
             return
         _forget(self._touched)
+        token = str(uuid4())  # an attempt whose answer got lost must not meet its own writes as somebody else's
         for attempt in range(_ATTEMPTS):
             try:
-                connection().transact_write_items(self._checks, self._deletes, self._puts, self._updates)
+                connection().transact_write_items(
+                    self._checks, self._deletes, self._puts, self._updates, client_request_token=token
+                )
             except TransactWriteError as error:
                 self._raise_refusal(error)
                 _pause(attempt)
