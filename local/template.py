@@ -13,7 +13,11 @@ from local.stacks import ACCOUNT, REGION, SERVED, Resource, Stack
 from local.types import Document, Json
 
 _INVOCATION = re.compile(r"/functions/(arn:[^/]+)/invocations$")
-_SELECT_ALL = re.compile(r"""^\s*SELECT\s+\*\s+FROM\s+['"]([^'"]+)['"]\s*$""", re.IGNORECASE)
+_SELECT_ALL = re.compile(
+    r"""^\s*SELECT\s+\*\s+FROM\s+['"]([^'"]+)['"]"""
+    r"""(?:\s+WHERE\s+topic\((\d+)\)\s*=\s*cast\((\w+)\s+AS\s+String\))?\s*$""",
+    re.IGNORECASE,
+)
 _METHODS = {"get", "put", "post", "delete", "patch", "options", "head"}
 
 
@@ -119,11 +123,16 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TopicRule:
-    """An IoT rule that copies messages whose topic matches a filter into queues."""
+    """An IoT rule that copies messages whose topic matches a filter into queues.
+
+    Attributes:
+        told_by: a level of the topic, counted from 1, and the member of the message that has to say the same.
+    """
 
     name: str
     topic_filter: str
     queue_urls: Sequence[str]
+    told_by: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -356,14 +365,18 @@ def _topic_rule(resource: Resource, template: Template) -> None:
     payload = resource.properties["TopicRulePayload"]
     selection = _SELECT_ALL.match(payload["Sql"])
     if selection is None:
-        raise PlatformError(f"{resource}: only a selection of all from a topic filter is served: {payload['Sql']}")
+        raise PlatformError(
+            f"{resource}: only a selection of all from a topic filter is served, and as its condition only that a level"
+            f" of the topic equals a member: {payload['Sql']}"
+        )
+    topic_filter, level, member = selection.groups()
     actions = payload["Actions"]
     if any(set(action) != {"Sqs"} for action in actions):
         raise PlatformError(f"{resource}: only Sqs actions are served")
     if any(_truth(action["Sqs"].get("UseBase64")) for action in actions):
         raise PlatformError(f"{resource}: UseBase64 is not served")
     urls = [action["Sqs"]["QueueUrl"] for action in actions]
-    template.topic_rules.append(TopicRule(resource.name, selection.group(1), urls))
+    template.topic_rules.append(TopicRule(resource.name, topic_filter, urls, (int(level), member) if level else None))
 
 
 def _http_api(resource: Resource, template: Template) -> None:

@@ -172,10 +172,22 @@ class Vehicles:
 
     def _to_rules(self, topic: str, payload: str) -> None:
         for rule in self._rules:
-            if topic_matches(rule.topic_filter, topic):
+            if topic_matches(rule.topic_filter, topic) and tells_its_topic(rule, topic, payload):
                 for url in rule.queue_urls:
                     if queue := self._queues.by_url(url):
                         self._queues.send(queue.arn, payload)
+
+
+def tells_its_topic(rule: TopicRule, topic: str, payload: str) -> bool:
+    """Whether a message says the same as its topic, where the rule asks for that."""
+    if rule.told_by is None:
+        return True
+    level, member = rule.told_by
+    try:
+        told = json.loads(payload)[member]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return str(told) == topic.split("/")[level - 1]
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:
