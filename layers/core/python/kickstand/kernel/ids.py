@@ -3,8 +3,8 @@
 Inside, everything is named by an integer below 2**53 (exact in JSON and in every client language) that grows with
 time, so paging by the last id follows time. Partners that were promised UUIDs get a version 4 UUID that carries the
 integer: 69 bits are random, the other 53 are the id, masked by a hash of the random ones. Finding the integer again
-needs neither an index nor a secret; the entity keeps its UUID beside the id, and :func:`same` decides whether a
-presented UUID is really the entity's.
+needs neither an index nor a secret; the entity keeps its UUID beside the id, and whoever finds it by a presented UUID
+compares the two.
 """
 
 import secrets
