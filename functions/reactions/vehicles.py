@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, RootModel
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleNotFound
@@ -22,7 +22,7 @@ class TelemetryMessage(BaseModel):
 
     type: Literal["telemetry"]
     vehicle_id: int
-    at: datetime
+    at: AwareDatetime
     longitude: float
     latitude: float
     battery_percent: Percent

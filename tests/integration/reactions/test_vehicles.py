@@ -129,3 +129,4 @@ def test_strangers_are_passed_over_and_nonsense_comes_again(city: City) -> None:
     assert say(vehicle, 500, type="song") == [{"itemIdentifier": "m"}]
     assert say(vehicle, 500, battery_percent=101) == [{"itemIdentifier": "m"}]
     assert say(vehicle, 500, longitude=999) == [{"itemIdentifier": "m"}]
+    assert say(vehicle, 500, at="2026-01-01T12:00:00") == [{"itemIdentifier": "m"}]
