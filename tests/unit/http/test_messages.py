@@ -5,7 +5,7 @@ from gzip import decompress
 
 import pytest
 
-from kickstand.http.messages import Representation, Request, UnreadableBody, cached_answer
+from kickstand.http.messages import Representation, Request, UnreadableBody, cached_answer, compress
 
 LONG = b'{"data":"' + b"x" * 5000 + b'"}'
 
@@ -62,6 +62,18 @@ def test_a_long_answer_is_compressed_for_who_wants_it() -> None:
     for each in (answer, plain):
         assert each["headers"]["etag"] == '"a"'
         assert each["headers"]["cache-control"] == "private, max-age=60"
+
+
+def test_an_answer_too_long_for_lambda_leaves_compressed_whoever_asks() -> None:
+    body = b"[" + b"1," * 2_600_000 + b"1]"
+    answer = cached_answer(request(), Representation('"a"', 60, body=body))
+    assert answer["headers"]["content-encoding"] == "gzip"
+    assert decompress(b64decode(answer["body"])) == body
+
+
+def test_what_exists_compressed_only_is_sent_so() -> None:
+    answer = cached_answer(request(), Representation('"a"', 60, packed=compress(b"[1]")))
+    assert decompress(b64decode(answer["body"])) == b"[1]"
 
 
 def test_a_short_answer_is_not_worth_compressing() -> None:
