@@ -77,7 +77,8 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
         return
     if known.rental_id is not None:
         rentals.follow(known.rental_id, telemetry, standing.verdict)
-        _limit_speed(known, telemetry, standing.verdict.max_speed_kmh)
+    # Whether ridden or carried: who rents it next is held to the limit of the place.
+    _limit_speed(known, telemetry, standing.verdict.max_speed_kmh)
     # Comes last: what was done before is done again should this not happen, and does no harm.
     fleet.receive(telemetry, standing)
 

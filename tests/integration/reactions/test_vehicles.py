@@ -80,6 +80,17 @@ def test_a_ride_is_followed_and_slowed_down_where_that_is_asked(
     assert [each.parameters["max_speed_kmh"] for each in channel] == [6, None]
 
 
+def test_a_vehicle_that_is_carried_into_a_slow_zone_is_slowed_down_too(
+    city: City, channel: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vehicle = city.vehicle()
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    for seconds in (10, 20):
+        assert say(vehicle, 1000, seconds=seconds) == []
+    assert [each.parameters["max_speed_kmh"] for each in channel] == [6]
+
+
 def test_only_a_report_from_after_the_pause_ends_it(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     vehicle = city.vehicle()
     rental = rentals.start(city.client, city.rider().public_id, vehicle.public_id)
