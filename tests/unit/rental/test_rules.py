@@ -168,6 +168,17 @@ def test_a_vehicle_left_unlocked_is_charged_until_it_stopped_and_fined() -> None
     assert ended.event.data == {"reason": "left_unlocked", "fine": 29000, "warned": False}
 
 
+def test_segments_tell_what_happened_whatever_is_charged_for() -> None:
+    paused = rules.paused(riding(), after(700), automatic=True)
+    ending = rules.Ending(EndReason.LEFT_UNLOCKED, after(100))
+    ended = rules.ended(paused, track(moved_at=after(100)), ending, after(1900))
+    assert ended.ended_at == after(100)
+    assert [(each.started_at, each.ended_at) for each in ended.segments] == [
+        (NOON, after(700)),
+        (after(700), after(1900)),
+    ]
+
+
 def test_a_cancelled_rental_costs_nothing() -> None:
     cancelled = rules.cancelled(started(), EndReason.UNLOCK_REJECTED, after(5))
     assert cancelled.fare is not None

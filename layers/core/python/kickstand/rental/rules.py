@@ -219,7 +219,8 @@ def ended(rental: Rental, track: Track, ending: Ending, now: datetime, rider_end
         vehicle_end=track.position,
         distance_m=track.distance_m,
         fare=pricing.fare(rental.tariff, rental.started_at, ending.at, track.distance_m, fine=ending.fine),
-        segments=(*rental.segments[:-1], rental.segments[-1].model_copy(update={"ended_at": ending.at})),
+        # What happened, not what is charged for: a pause may have begun after the moment that counts.
+        segments=(*rental.segments[:-1], rental.segments[-1].model_copy(update={"ended_at": now})),
     )
 
 
