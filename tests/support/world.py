@@ -19,6 +19,7 @@ from kickstand.billing import gateway as documents
 from kickstand.fleet import gateway as channel
 from kickstand.fleet.model import Command, Vehicle
 from kickstand.kernel import clock, items, store
+from kickstand.kernel.consumers import Stuck
 from kickstand.kernel.place import Position
 from kickstand.rental import gateway as outside
 from kickstand.rental import service as rentals
@@ -113,7 +114,13 @@ class World:
         for _ in range(_PATIENCE):
             if not records:
                 return
-            failed = {each["itemIdentifier"] for each in handler({"Records": records}, None)["batchItemFailures"]}
+            try:
+                failed = {each["itemIdentifier"] for each in handler({"Records": records}, None)["batchItemFailures"]}
+            except Stuck:
+                half = len(records) // 2
+                self._consume(handler, records[:half])
+                records = records[half:]
+                continue
             first = next((n for n, each in enumerate(records) if each["dynamodb"]["SequenceNumber"] in failed), None)
             records = records[first:] if first is not None else []
         raise AssertionError("a record is never consumed")

@@ -11,6 +11,7 @@ from kickstand.fleet.listing_store import BucketItem, Entry, HeaderItem
 from kickstand.fleet.model import Vehicle, VehicleState
 from kickstand.fleet.store import VehicleItem
 from kickstand.kernel import clock, store
+from kickstand.kernel.consumers import Stuck
 from kickstand.kernel.errors import Contention
 from reactions.fleet import project_availability
 from tests.support.vehicles import Pair, item, records, vehicle
@@ -226,7 +227,9 @@ def test_when_patience_ends_the_batch_comes_again(monkeypatch: pytest.MonkeyPatc
         raise Contention
 
     monkeypatch.setattr(listing_store, "write", always_late)
-    answer = project_availability(records([(None, vehicle(1)), (None, vehicle(2))]), None)
+    with pytest.raises(Stuck):
+        project_availability(records([(None, vehicle(1)), (None, vehicle(2))]), None)
+    answer = project_availability(records([(None, vehicle(1))]), None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 

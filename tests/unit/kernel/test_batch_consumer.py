@@ -1,8 +1,10 @@
 from typing import Any
 
+import pytest
+
 from kickstand.fleet.model import Vehicle
 from kickstand.fleet.store import VehicleItem
-from kickstand.kernel.consumers import Change, stream_batch_consumer
+from kickstand.kernel.consumers import Change, Stuck, stream_batch_consumer
 from tests.support.vehicles import records, vehicle
 
 
@@ -30,8 +32,11 @@ def test_a_batch_of_others_calls_nobody() -> None:
     assert consume({"Records": []}) == ([], [])
 
 
-def test_a_failure_brings_the_whole_batch_again() -> None:
-    assert consume(records([(None, vehicle(1)), (None, vehicle(2))]), failing=True) == ([[1, 2]], ["1"])
+def test_a_failure_brings_the_whole_batch_again_in_halves() -> None:
+    batch = records([(None, vehicle(1)), (None, vehicle(2))])
+    with pytest.raises(Stuck):
+        consume(batch, failing=True)
+    assert consume({"Records": batch["Records"][1:]}, failing=True) == ([[2]], ["2"])
 
 
 def test_an_unreadable_record_comes_again_with_what_follows_it() -> None:
@@ -43,4 +48,5 @@ def test_an_unreadable_record_comes_again_with_what_follows_it() -> None:
 def test_a_failure_counts_from_the_first_record_even_where_a_later_one_is_unreadable() -> None:
     batch = records([(None, vehicle(1)), (None, vehicle(2))])
     batch["Records"][1]["dynamodb"]["NewImage"]["state"] = {"S": "flying"}
-    assert consume(batch, failing=True) == ([[1]], ["1"])
+    with pytest.raises(Stuck):
+        consume(batch, failing=True)

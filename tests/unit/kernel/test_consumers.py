@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from kickstand.kernel import consumers, store
-from kickstand.kernel.consumers import Change, queue_consumer, stream_consumer
+from kickstand.kernel.consumers import Change, Stuck, queue_consumer, stream_consumer
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Item, Key, Value
 
@@ -94,6 +94,25 @@ def test_a_batch_ends_at_the_first_failure_so_that_order_is_kept() -> None:
     records = [record(None, opened(each), sequence=f"s{each}") for each in (1, 2, 3)]
     assert follow({"Records": records}, None) == {"batchItemFailures": [{"itemIdentifier": "s2"}]}
     assert seen == [1]
+
+
+def test_a_record_that_always_fails_ends_up_alone() -> None:
+    seen: list[int] = []
+
+    @stream_consumer(DoorItem)
+    def follow(change: Change[Door]) -> None:
+        assert change.new
+        if change.new.id == 2:
+            raise OSError(str(change.new))
+        seen.append(change.new.id)
+
+    records = [record(None, opened(each), sequence=f"s{each}") for each in (2, 3, 4)]
+    with pytest.raises(Stuck) as stuck:
+        follow({"Records": records}, None)
+    assert (str(stuck.value), stuck.value.__cause__, stuck.value.__context__) == ("", None, None)
+    assert follow({"Records": records[:1]}, None) == {"batchItemFailures": [{"itemIdentifier": "s2"}]}
+    assert follow({"Records": records[1:]}, None) == {"batchItemFailures": []}
+    assert seen == [3, 4]
 
 
 def test_a_record_that_cannot_be_decoded_is_reported() -> None:

@@ -25,6 +25,14 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 logger = Logger()
 
 
+class Stuck(Exception):
+    """The first record of a batch of several fails.
+
+    Lambda halves a batch whose function raises, and only that: so a record that always fails ends up alone, and is
+    given up alone. A batch that reports its first record as failed would come again as it is, and be given up whole.
+    """
+
+
 @dataclass(frozen=True)
 class Change(Generic[Entity]):
     """What one write did to one item.
@@ -43,8 +51,8 @@ class Change(Generic[Entity]):
 def stream_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[Change[Entity]], None]], Handler]:
     """Make a function that follows the changes of one kind of item the handler of its table's stream.
 
-    A stream is ordered by item, so a batch ends at the first change that fails: it and everything after it come again.
-    Records of other kinds of items are passed over.
+    A stream is ordered by item, so a batch ends at the first change that fails: it and everything after it come again,
+    in halves where it is the first of several (:class:`Stuck`). Records of other kinds of items are passed over.
     """
 
     def declare(follow: Callable[[Change[Entity]], None]) -> Handler:
@@ -62,7 +70,7 @@ def stream_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[Change[Enti
                 except Exception as error:  # noqa: BLE001 - whatever it is, the stream brings the record again
                     failures.append(_failed(follow, error, images))
                     break
-            return _answer(follow, batch, failures, started)
+            return _unless_stuck(batch, _answer(follow, batch, failures, started))
 
         return handler
 
@@ -73,7 +81,8 @@ def stream_batch_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[list[
     """Make a function that follows a whole batch of changes the handler of a table's stream.
 
     For projections that write less when they see many changes together. A record that cannot be read ends the batch:
-    what came before it is followed, it and everything after it come again. When the function fails, all come again.
+    what came before it is followed, it and everything after it come again. When the function fails, all come again,
+    in halves (:class:`Stuck`).
     """
 
     def declare(follow: Callable[[list[Change[Entity]]], None]) -> Handler:
@@ -95,15 +104,26 @@ def stream_batch_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[list[
                     follow(changes)
                 except Exception as error:  # noqa: BLE001 - likewise
                     failures = [_failed(follow, error, images[0])]
-            return _answer(follow, batch, failures, started)
+            return _unless_stuck(batch, _answer(follow, batch, failures, started))
 
         return handler
 
     return declare
 
 
+def _unless_stuck(batch: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    records = batch["Records"]
+    if len(records) > 1 and answer["batchItemFailures"] == [{"itemIdentifier": _sequence(records[0]["dynamodb"])}]:
+        raise Stuck
+    return answer
+
+
+def _sequence(images: Mapping[str, Any]) -> str:
+    return str(images["SequenceNumber"])
+
+
 def _failed(consumer: Callable[..., None], error: Exception, images: Mapping[str, Any]) -> str:
-    sequence = str(images["SequenceNumber"])
+    sequence = _sequence(images)
     _log_failure(consumer, error, sequence=sequence, key=images["Keys"]["pk"]["S"])
     return sequence
 
