@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from kickstand.fleet import listing
 from kickstand.fleet.listing import Listing, Rendering, Sighting, entry_of, sightings
@@ -136,10 +137,16 @@ def test_a_bucket_unpacks_to_what_was_packed(listed: list[Entry], gone: dict[int
 
 
 def test_a_code_that_does_not_fit_is_refused() -> None:
-    entry = entry_of(vehicle(1, code="NINECHARS"))
+    entry = entry_of(vehicle(1))
     assert entry is not None
     with pytest.raises(ValueError, match="9 characters"):
-        bucket_of(entry)
+        bucket_of(entry._replace(code="NINECHARS"))
+
+
+@pytest.mark.parametrize("code", ["NINECHARS", "ab12", 'A"12', "ÅB12", "", "AB12\n"])
+def test_no_vehicle_carries_a_code_that_a_listing_cannot_show(code: str) -> None:
+    with pytest.raises(ValidationError):
+        Vehicle.model_validate(vehicle(1).model_dump() | {"code": code})
 
 
 def fleet(vehicles_listed: int) -> Iterator[Bucket]:

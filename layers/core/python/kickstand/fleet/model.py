@@ -17,6 +17,7 @@ from kickstand.pricing.model import Tariff
 
 Seconds = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
+VehicleCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,8}$")]
 
 
 # ── Networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -187,7 +188,7 @@ class Vehicle(BaseModel):
     """One vehicle.
 
     Attributes:
-        code: four letters or digits, printed on it, in capitals.
+        code: printed on it; up to eight letters and digits, in capitals, and mostly four.
         reported_at: when it sent its latest telemetry.
         rental_id: the rental that holds it; nothing while nobody rides.
         offer: the tariff at which it can be rented now.
@@ -199,7 +200,7 @@ class Vehicle(BaseModel):
 
     id: int
     public_id: UUID
-    code: str
+    code: VehicleCode
     network_id: int
     model_id: int
     state: VehicleState
