@@ -101,6 +101,30 @@ def test_conflicts_are_tried_again_and_given_up_in_the_end(city: City, monkeypat
         city.rider()
 
 
+def test_a_single_write_waits_for_the_transaction_that_has_its_item(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    key, new = RiderItem.key_of(city.rider()), ExternalIdItem.key(1, "x")
+    claim = ExternalIdItem(new.pk, new.sk, kind="external_id", rider_id=1)
+    client: Any = items.connection().client
+    ask, left = client._make_api_call, {"UpdateItem": 2, "PutItem": 2}
+
+    def contended(operation: str, arguments: dict[str, Any]) -> Any:
+        if left.get(operation):
+            left[operation] -= 1
+            error = {"Error": {"Code": "TransactionConflictException", "Message": ""}}
+            raise client.exceptions.TransactionConflictException(error, operation)
+        return ask(operation, arguments)
+
+    monkeypatch.setattr(client, "_make_api_call", contended)
+    assert store.change(key, [RiderItem.first_name.set("Agatha")])
+    assert store.create(claim)
+    left["UpdateItem"] = 99
+    with pytest.raises(Contention):
+        store.change(key, [RiderItem.first_name.set("Agatha")])
+
+
 def test_all_attempts_at_a_transaction_carry_one_token(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     client: Any = items.connection().client

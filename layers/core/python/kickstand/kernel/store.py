@@ -8,7 +8,7 @@
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -232,13 +232,8 @@ class Transaction:
 def change(key: Key[ItemType], actions: Sequence[Action], *, condition: Condition | None = None) -> bool:
     """Change one item outside any transaction, at half a transaction's price; answer whether ``condition`` held."""
     _forget([key.address])
-    try:
-        key.item(key.pk, key.sk).update(list(actions), condition=condition)
-    except UpdateError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    item = key.item(key.pk, key.sk)
+    return _written(lambda: item.update(list(actions), condition=condition))
 
 
 def create(item: Item[Any]) -> bool:
@@ -249,13 +244,23 @@ def create(item: Item[Any]) -> bool:
 def put(item: Item[Any], *, condition: Condition) -> bool:
     """Write one whole item outside any transaction; answer whether ``condition`` held."""
     _forget([(str(item.Meta.table_name), item.pk, item.sk)])
-    try:
-        item.save(condition=condition)
-    except PutError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return _written(lambda: item.save(condition=condition))
+
+
+def _written(write: Callable[[], object]) -> bool:
+    """Whether the condition of a write held; a transaction that has the item at this moment is waited for."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            write()
+        except (PutError, UpdateError) as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            if error.cause_response_code != "TransactionConflictException":
+                raise
+            _pause(attempt)
+        else:
+            return True
+    raise Contention
 
 
 def _pause(attempt: int) -> None:
