@@ -67,6 +67,17 @@ def test_a_change_carries_both_entities_and_the_event_it_brought() -> None:
     ]
 
 
+def test_an_event_comes_again_when_an_operator_replays_it() -> None:
+    seen: list[Change[Door]] = []
+    now = opened()
+    touched, later = record(now, now), record(now, now.model_copy(update={"open": False}))
+    touched["dynamodb"]["NewImage"]["replayed_at"] = {"S": "2026-01-31T12:00:00Z"}
+    for name in ("OldImage", "NewImage"):
+        later["dynamodb"][name]["replayed_at"] = {"S": "2026-01-31T12:00:00Z"}
+    stream_consumer(DoorItem)(seen.append)({"Records": [touched, later]}, None)
+    assert [each.event for each in seen] == [now.event, None]
+
+
 def test_an_item_without_event_is_followed_too() -> None:
     seen: list[Change[Door]] = []
     stream_consumer(DoorItem)(seen.append)({"Records": [record(None, Door(id=1, open=True))]}, None)

@@ -40,7 +40,7 @@ class Change(Generic[Entity]):
     Attributes:
         old: the entity before; ``None`` when the write created it.
         new: the entity after; ``None`` when the write removed it.
-        event: the domain event that the write committed; ``None`` when it committed none.
+        event: the domain event that the write committed, or that an operator replays; ``None`` for neither.
     """
 
     old: Entity | None
@@ -164,8 +164,14 @@ def _change(item: type[Item[Entity]], images: Mapping[str, Any]) -> Change[Entit
     return Change(
         old=old.entity if old else None,
         new=new.entity if new else None,
-        event=after if after and (before is None or before.id != after.id) else None,
+        event=after if after and (before is None or before.id != after.id or _is_replay(images)) else None,
     )
+
+
+def _is_replay(images: Mapping[str, Any]) -> bool:
+    """Whether an operator has touched the item so that its event is followed again; see ``docs/operations.md``."""
+    asked = images["NewImage"].get("replayed_at")
+    return asked is not None and asked != images.get("OldImage", {}).get("replayed_at")
 
 
 def _event(item: Item[Any] | None) -> Event | None:
