@@ -9,7 +9,7 @@ from kickstand.fleet.model import Vehicle
 from kickstand.http.surface import Loads
 from kickstand.kernel.money import Currency
 from voi._schemas import Wire
-from voi._surface import INVALID_VEHICLE_ID, Invalid, voi
+from voi._surface import INVALID_VEHICLE_ID, VEHICLE_NOT_FOUND, Invalid, voi
 
 
 class PricingAttributes(Wire):
@@ -58,7 +58,7 @@ class PricedVehiclePath(Wire):
     "/v1/pricing/vehicle/{id}",
     tag="Pricing",
     access="FleetRequests",
-    errors=(INVALID_VEHICLE_ID,),
+    errors=(INVALID_VEHICLE_ID, VEHICLE_NOT_FOUND),
 )
 def get_price(caller: ApiClient, path: PricedVehiclePath) -> PricingResponse:
     """Get the price of a vehicle.

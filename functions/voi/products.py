@@ -108,7 +108,13 @@ def update_product(caller: ApiClient, body: UpdateProduct) -> ProductList:
     return ProductList.of(clients.rename_product(caller, body.product_id, body.product_name))
 
 
-@voi.operation("DELETE", "/v1/product/{productId}", tag="Product", access="ClientsRequests")
+@voi.operation(
+    "DELETE",
+    "/v1/product/{productId}",
+    tag="Product",
+    access="ClientsRequests",
+    errors=(INVALID_INPUT, PRODUCT_NOT_FOUND),
+)
 def delete_product(caller: ApiClient, path: ProductPath) -> ProductList:
     """Close a product to new users.
 

@@ -222,7 +222,13 @@ def end_rental(caller: ApiClient, path: EndedRentalPath, body: EndRental | None 
     return RentalList.of(rentals.end(caller, path.rental_id, position))
 
 
-@voi.operation("GET", "/v1/rental/{id}", tag="Rental", access="RentalRequests")
+@voi.operation(
+    "GET",
+    "/v1/rental/{id}",
+    tag="Rental",
+    access="RentalRequests",
+    errors=(INVALID_RENTAL_ID, RENTAL_NOT_FOUND),
+)
 def get_rental(caller: ApiClient, path: RentalPath) -> RentalList:
     """Get a rental."""
     return RentalList.of(rentals.find(caller, path.id))

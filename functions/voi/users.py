@@ -118,7 +118,7 @@ def get_user(caller: ApiClient, path: UserPath) -> UserResponse:
     "/v1/user/{id}",
     tag="User",
     access="IdentityRequests",
-    errors=(INVALID_USER_ID, USER_NOT_FOUND),
+    errors=(INVALID_INPUT, INVALID_USER_ID, USER_NOT_FOUND),
 )
 def update_user(caller: ApiClient, path: UserPath, body: UpdateUser) -> UserResponse:
     """Change details of a user.

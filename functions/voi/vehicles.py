@@ -16,7 +16,15 @@ from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.http.messages import Representation, Request
 from kickstand.http.surface import Loads
 from voi._schemas import Location, VehicleCode, Wire
-from voi._surface import INVALID_INPUT, INVALID_VEHICLE_ID, Invalid, voi
+from voi._surface import (
+    EMPTY_ZONE_ID,
+    INVALID_INPUT,
+    INVALID_VEHICLE_ID,
+    VEHICLE_NOT_FOUND,
+    ZONE_NOT_FOUND,
+    Invalid,
+    voi,
+)
 from voi._zone_ids import ZoneId, network_of, visible_network
 
 _LISTING_MAX_AGE_S: Final = 1
@@ -92,7 +100,15 @@ class VehiclePath(Wire):
     id: Annotated[UUID, Invalid(INVALID_VEHICLE_ID), Loads(fleet.expect)]
 
 
-@voi.operation("GET", "/v1/vehicles/", tag="Vehicle", access="FleetRequests", answers=VehicleList, memory=1024)
+@voi.operation(
+    "GET",
+    "/v1/vehicles/",
+    tag="Vehicle",
+    access="FleetRequests",
+    errors=(EMPTY_ZONE_ID, ZONE_NOT_FOUND),
+    answers=VehicleList,
+    memory=1024,
+)
 def list_vehicles_by_zone(caller: ApiClient, query: ZoneQuery, request: Request) -> Representation:
     """List the vehicles of a zone that can be rented now.
 
@@ -108,13 +124,25 @@ def list_vehicles_by_zone(caller: ApiClient, query: ZoneQuery, request: Request)
     return Representation(found.etag, _LISTING_MAX_AGE_S, body=body.plain, packed=body.packed)
 
 
-@voi.operation("GET", "/v1/vehicles/code/{code}", tag="Vehicle", access="FleetRequests")
+@voi.operation(
+    "GET",
+    "/v1/vehicles/code/{code}",
+    tag="Vehicle",
+    access="FleetRequests",
+    errors=(INVALID_INPUT, VEHICLE_NOT_FOUND),
+)
 def get_vehicle_by_code(caller: ApiClient, path: VehicleCodePath) -> VehicleList:
     """Find a vehicle by the code that is printed on it."""
     return VehicleList.of(fleet.find_by_code(caller, path.code))
 
 
-@voi.operation("GET", "/v1/vehicles/id/{id}", tag="Vehicle", access="FleetRequests")
+@voi.operation(
+    "GET",
+    "/v1/vehicles/id/{id}",
+    tag="Vehicle",
+    access="FleetRequests",
+    errors=(INVALID_VEHICLE_ID, VEHICLE_NOT_FOUND),
+)
 def get_vehicle_by_id(caller: ApiClient, path: VehiclePath) -> VehicleList:
     """Get a vehicle."""
     return VehicleList.of(fleet.find(caller, path.id))

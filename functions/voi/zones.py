@@ -15,7 +15,7 @@ from kickstand.http.messages import Representation, Request, compress
 from kickstand.http.surface import Loads
 from kickstand.kernel.cache import Recent
 from voi._schemas import Wire
-from voi._surface import EMPTY_ZONE_ID, voi
+from voi._surface import EMPTY_ZONE_ID, ZONE_NOT_FOUND, voi
 from voi._zone_ids import ZoneId, network_of, visible_network
 
 _AREAS_MAX_AGE_S: Final = 6 * 3600
@@ -95,7 +95,7 @@ _bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)
     "/v1/zone/id/{zoneId}",
     tag="Zone",
     access="GeoRequests",
-    errors=(EMPTY_ZONE_ID,),
+    errors=(EMPTY_ZONE_ID, ZONE_NOT_FOUND),
     answers=ZoneAreasResponse,
     memory=1024,
 )

@@ -54,7 +54,7 @@ class Client:
         raw: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Call an operation; ``body`` is sent as JSON, ``raw`` as it is."""
+        """Call an operation; ``body`` is sent as JSON, ``raw`` as it is. No error comes that it does not declare."""
         operation = surface(self.surface).operations[operation_id]
         module, _, function = operation.handler.rpartition(".")
         event = {
@@ -76,7 +76,12 @@ class Client:
         content = b64decode(answer["body"]) if answer.get("isBase64Encoded") else answer["body"].encode()
         if answer["headers"].get("content-encoding") == "gzip":
             content = decompress(content)
-        return Reply(answer["statusCode"], answer["headers"], content)
+        reply = Reply(answer["statusCode"], answer["headers"], content)
+        if reply.status >= 400:  # the OpenAPI document names those that a client can meet
+            met = (reply.status, reply.json["errorCode"])
+            common = import_module(f"{self.surface}._openapi").COMMON_ERRORS
+            assert met in {(each.status, each.code) for each in (*operation.errors, *common)}, (operation_id, met)
+        return reply
 
 
 def voi(token: str | None) -> Client:

@@ -41,7 +41,7 @@ class Operation:
         path_model, query_model, body_model: decoded inputs, where it has any.
         body_required: whether a request without body is refused.
         response_model: the successful answer's body.
-        errors: the error answers its reference documents.
+        errors: the error answers that clients can meet, beside those that every operation has.
         memory: MB.
         timeout: seconds.
     """

@@ -120,7 +120,7 @@ class Surface(ABC, Generic[Caller]):
             path: the documented route.
             tag: section of the reference.
             access: name of the shared IAM role whose rights the operation needs.
-            errors: error answers that the reference documents for this operation.
+            errors: error answers that clients can meet: those of the reference, and where it leaves some open, ours.
             refusals: answers to domain errors where they differ from the surface's table.
             answers: the answer's model, for functions that return a ready :class:`Representation` of it.
             layers: layers needed beyond ``core`` and ``base``.
