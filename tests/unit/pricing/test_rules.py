@@ -175,12 +175,3 @@ def test_vat_needs_a_rate() -> None:
 def test_a_tariff_refuses_impossible_terms(wrong: str, value: object) -> None:
     with pytest.raises(ValidationError):
         tariff(**{wrong: value})
-
-
-def test_a_newer_version_supersedes_an_older_one_and_never_the_reverse() -> None:
-    old, new = tariff(version=1), tariff(version=2)
-    assert new.supersedes(old)
-    assert not old.supersedes(new)
-    assert not old.supersedes(old)
-    assert old.supersedes(None)
-    assert old.supersedes(tariff(version=9, network_id=77))

@@ -50,12 +50,6 @@ class Tariff(Terms):
     version: Annotated[int, Field(ge=1)]
     published_at: AwareDatetime
 
-    def supersedes(self, other: "Tariff | None") -> bool:
-        """Tell whether this tariff takes the place of ``other`` in an offer, whichever of the two arrives first."""
-        if other is None or (self.network_id, self.model_id) != (other.network_id, other.model_id):
-            return True
-        return self.version > other.version
-
 
 class LineKind(StrEnum):
     """What a line of a fare is about."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from kickstand.kernel.money import round_half_up
+from kickstand.kernel.money import vat_on
 from kickstand.pricing.model import Fare, FareLine, LineKind, Tariff
 
 _MINUTE = timedelta(minutes=1)
@@ -59,7 +59,7 @@ def fare(
 
 
 def _line(tariff: Tariff, kind: LineKind, quantity: int, unit_net: int) -> FareLine:
-    vat = round_half_up(quantity * unit_net * tariff.vat_percent, 100)
+    vat = vat_on(quantity * unit_net, tariff.vat_percent)
     return FareLine(kind=kind, quantity=quantity, unit_net=unit_net, vat_percent=tariff.vat_percent, vat=vat)
 
 
