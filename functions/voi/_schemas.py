@@ -1,14 +1,29 @@
 """What several resources of this API share on the wire."""
 
-from typing import Annotated
+import unicodedata
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from kickstand.kernel.place import Position
 
+_LONGEST_TEXT: Final = 255
+
 VehicleCode = Annotated[str, Field(min_length=4, max_length=4, pattern="^[A-Za-z0-9]{4}$")]
 """The four letters or digits that are printed on a vehicle."""
+
+
+def _readable(text: str) -> str:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"longer than {_LONGEST_TEXT} characters")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("control characters are not text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+"""Something that people read: at most 255 characters, none of them a control character."""
 
 
 class Wire(BaseModel):

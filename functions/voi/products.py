@@ -6,7 +6,7 @@ from uuid import UUID
 from kickstand.clients import service as clients
 from kickstand.clients.model import ApiClient, ProductState
 from kickstand.clients.model import Product as DomainProduct
-from voi._schemas import Body, Wire
+from voi._schemas import Body, Text, Wire
 from voi._surface import (
     EMPTY_PRODUCT_ID,
     EMPTY_PRODUCT_NAME,
@@ -19,7 +19,7 @@ from voi._surface import (
     voi,
 )
 
-ProductName = Annotated[str, Invalid(empty=EMPTY_PRODUCT_NAME)]
+ProductName = Annotated[Text, Invalid(empty=EMPTY_PRODUCT_NAME)]
 
 
 class ProductAttributes(Wire):

@@ -3,14 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import EmailStr
+from pydantic import BeforeValidator, EmailStr
 
 from kickstand.clients.model import ApiClient
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
 from kickstand.identity.model import Rider
 from kickstand.identity.service import Profile
-from voi._schemas import Body, Wire
+from voi._schemas import Body, Text, Wire
 from voi._surface import (
     EMPTY_USER_EMAIL,
     EXTERNAL_USER_ID_EXISTS,
@@ -58,24 +58,34 @@ class UserResponse(Wire):
         return cls(data=User(id=rider.public_id, attributes=attributes))
 
 
+def _bare(address: object) -> object:
+    if isinstance(address, str) and "<" in address:
+        raise ValueError("an address without a name is needed")
+    return address
+
+
+Email = Annotated[EmailStr, BeforeValidator(_bare)]
+"""An address alone; the library would take ``Agatha <a@b.com>`` and drop the name."""
+
+
 class RegisterUser(Body):
     """A new user."""
 
-    email: Annotated[EmailStr, Invalid(empty=EMPTY_USER_EMAIL)]
-    first_name: str | None = None
-    last_name: str | None = None
-    phone_number: str | None = None
-    external_id: str | None = None
+    email: Annotated[Email, Invalid(empty=EMPTY_USER_EMAIL)]
+    first_name: Text | None = None
+    last_name: Text | None = None
+    phone_number: Text | None = None
+    external_id: Text | None = None
     product_id: UUID
 
 
 class UpdateUser(Body):
     """What changes; members that are left out stay as they are."""
 
-    email: EmailStr | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    phone_number: str | None = None
+    email: Email | None = None
+    first_name: Text | None = None
+    last_name: Text | None = None
+    phone_number: Text | None = None
 
 
 class UserPath(Wire):
@@ -98,7 +108,7 @@ def register_user(caller: ApiClient, body: RegisterUser) -> UserResponse:
     nothing else is.
     """
     profile = Profile(first_name=body.first_name, last_name=body.last_name, phone_number=body.phone_number)
-    return UserResponse.of(identity.register(caller, body.product_id, body.email, profile, body.external_id))
+    return UserResponse.of(identity.register(caller, body.product_id, body.email, profile, body.external_id or None))
 
 
 @voi.operation(

@@ -107,7 +107,7 @@ def get_zone_areas(caller: ApiClient, path: ZonePath, request: Request) -> Repre
     """
     network_id = visible_network(caller, path.zone_id)
     content_id = geo.content_id(network_id)
-    etag = f'"{network_id}-{content_id}"'
+    etag = _etag(network_id, content_id)
     if request.has(etag):
         return Representation(etag, _AREAS_MAX_AGE_S)
     kept = _bodies.get(network_id)
@@ -115,7 +115,11 @@ def get_zone_areas(caller: ApiClient, path: ZonePath, request: Request) -> Repre
         areas = geo.areas(network_id)
         body = _areas_body(areas)
         kept = _bodies.put(network_id, (areas.content_id, body, compress(body)))
-    return Representation(etag, _AREAS_MAX_AGE_S, body=kept[1], packed=kept[2])
+    return Representation(_etag(network_id, kept[0]), _AREAS_MAX_AGE_S, body=kept[1], packed=kept[2])
+
+
+def _etag(network_id: int, content_id: int) -> str:
+    return f'"{network_id}-{content_id}"'
 
 
 def _areas_body(areas: geo.Areas) -> bytes:

@@ -3,7 +3,9 @@
 Every task reads the rental afresh and repeats harmlessly, so the workflow's own state is no more than the rental's id.
 """
 
+import json
 import time
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from math import ceil
@@ -24,6 +26,10 @@ logger = Logger()
 Task = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
+class TaskFailed(Exception):
+    """A task failed; its message is the name of the error and nothing else, for the execution's history keeps it."""
+
+
 class RentalChanged(Exception):
     """The rental is not what was planned on any more."""
 
@@ -33,7 +39,19 @@ def _task(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Task:
     def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
         started = time.perf_counter()
         store.begin()
-        result = function(event)
+        try:
+            result = function(event)
+        except RentalChanged:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the workflow tries again
+            # An error's text may quote the data that caused it, such as a rider's address: its type is kept alone.
+            name = type(error).__qualname__
+            stack = traceback.format_tb(error.__traceback__)
+            logger.error(  # noqa: TRY400 - without the text
+                "task failed",
+                extra={"task": function.__name__, "rental_id": event.get("rental_id"), "error": name, "stack": stack},
+            )
+            raise TaskFailed(name) from None
         took = round((time.perf_counter() - started) * 1000, 1)
         logger.info("task", extra={"task": function.__name__, "rental_id": event.get("rental_id"), "ms": took})
         return result
@@ -102,7 +120,13 @@ def publish_completed(event: dict[str, Any]) -> dict[str, Any]:
 @_task
 def park(event: dict[str, Any]) -> dict[str, Any]:
     """Keep what could not be done where operators look for it; then the execution fails, and an alarm goes off."""
-    error = event["error"]["Error"]
+    error = _name_of(event["error"])
     rentals.park(event["rental_id"], error)
     logger.error("workflow parked", extra={"rental_id": event["rental_id"], "error": error})
     return {}
+
+
+def _name_of(failure: dict[str, str]) -> str:
+    if failure["Error"] != TaskFailed.__name__:
+        return failure["Error"]
+    return str(json.loads(failure["Cause"])["errorMessage"])

@@ -159,6 +159,30 @@ def test_an_impossible_or_exchanged_position_is_refused(world: World, aws: Sessi
     assert _everything(aws) == before
 
 
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"email": "Agatha <a@mail.example.com>"},
+        {"email": "a@mail.example.com\r\nBcc: b@mail.example.com"},
+        {"firstName": "A\x00"},
+        {"lastName": "\x1b[2J"},
+        {"phoneNumber": "4" * 256},
+        {"externalId": "x" * 256},
+    ],
+)
+def test_text_is_what_people_can_read(world: World, aws: Session, member: dict[str, str]) -> None:
+    body = {"email": "a@mail.example.com", "productId": str(world.city.product.public_id)}
+    before = _everything(aws)
+    _refused(world.api.call("register_user", body=body | member))
+    assert _everything(aws) == before
+
+
+def test_an_empty_external_id_is_none(world: World) -> None:
+    body = {"email": "a@mail.example.com", "productId": str(world.city.product.public_id), "externalId": ""}
+    for _ in range(2):
+        assert "externalId" not in world.api.call("register_user", body=body).json["data"]["attributes"]
+
+
 def test_members_nobody_knows_are_passed_over(world: World) -> None:
     assert world.api.call("register_product", body={"productName": "A", "colour": "red"}).status == 200
 

@@ -100,7 +100,7 @@ def cached_answer(request: Request, representation: Representation) -> Answer:
     """A 200 with entity tag, compressed where that pays, or a 304 without body."""
     body, packed = representation.body, representation.packed
     headers = {
-        "etag": representation.etag,
+        "etag": f"W/{representation.etag.removeprefix('W/')}",  # weak: plain and compressed share it
         "cache-control": f"private, max-age={representation.max_age}",
         "vary": "accept-encoding, x-auth-token",
     }
