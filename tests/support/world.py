@@ -161,7 +161,7 @@ class World:
             store.begin()
             try:
                 return call()
-            except Crash:
+            except (Crash, tasks.TaskFailed):
                 continue
         raise AssertionError("it never succeeds")
 
