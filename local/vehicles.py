@@ -21,6 +21,8 @@ _ANSWERS = ("acknowledge", "reject", "silent")
 _DELAY_MS = 30.0
 _PREFIX = "vehicles"
 _LONGITUDE, _LATITUDE, _FULL = 180, 90, 100
+_FASTEST_KMH = 300
+_LONGEST_DELAY_MS = 86_400_000
 
 
 class ControlError(ValueError):
@@ -102,8 +104,8 @@ class Vehicles:
     def _behave(self, vehicle: int | None, settings: Mapping[str, Json]) -> None:
         for action, answer in settings.items():
             if action == "delay_ms":
-                if not isinstance(answer, int | float) or answer < 0:
-                    raise ControlError("delay_ms is a number of milliseconds")
+                if not _within(answer, _LONGEST_DELAY_MS):
+                    raise ControlError("delay_ms is a number of milliseconds, a day at most")
             elif answer not in _ANSWERS:
                 raise ControlError(f"{action}: one of {', '.join(_ANSWERS)}")
         answers = {action: answer for action, answer in settings.items() if action != "delay_ms"}
@@ -119,10 +121,10 @@ class Vehicles:
     def _report(self, vehicle: int, reported: Mapping[str, Json]) -> None:
         changes: dict[str, Json] = {key: value for key, value in reported.items() if key != "move_to"}
         battery, speed = changes.get("battery_percent", 0), changes.get("speed_kmh", 0)
-        if not isinstance(battery, int) or not 0 <= battery <= _FULL:
+        if not isinstance(battery, int) or not _within(battery, _FULL):
             raise ControlError("battery_percent is a whole number from 0 to 100")
-        if not isinstance(speed, int | float) or speed < 0:
-            raise ControlError("speed_kmh is a number")
+        if not _within(speed, _FASTEST_KMH):
+            raise ControlError(f"speed_kmh is a number from 0 to {_FASTEST_KMH}")
         if "move_to" in reported:
             changes["longitude"], changes["latitude"] = _position(reported["move_to"])
         with self._lock:
@@ -199,6 +201,10 @@ def topic_matches(topic_filter: str, topic: str) -> bool:
         if index >= len(given) or level not in {"+", given[index]}:
             return False
     return len(wanted) == len(given)
+
+
+def _within(value: Json, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _identity(vehicle: str) -> int | None:
