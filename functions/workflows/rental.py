@@ -5,7 +5,6 @@ Every task reads the rental afresh and repeats harmlessly, so the workflow's own
 
 import json
 import time
-import traceback
 from collections.abc import Callable
 from functools import wraps
 from math import ceil
@@ -15,6 +14,7 @@ from aws_lambda_powertools import Logger
 
 from kickstand.billing import service as billing
 from kickstand.kernel import clock, store
+from kickstand.kernel.errors import described
 from kickstand.rental import rules
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState
@@ -44,14 +44,10 @@ def _task(function: Callable[[dict[str, Any]], dict[str, Any]]) -> Task:
         except RentalChanged:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the workflow tries again
-            # An error's text may quote the data that caused it, such as a rider's address: its type is kept alone.
-            name = type(error).__qualname__
-            stack = traceback.format_tb(error.__traceback__)
-            logger.error(  # noqa: TRY400 - without the text
-                "task failed",
-                extra={"task": function.__name__, "rental_id": event.get("rental_id"), "error": name, "stack": stack},
-            )
-            raise TaskFailed(name) from None
+            failure = described(error)
+            where = {"task": function.__name__, "rental_id": event.get("rental_id")}
+            logger.error("task failed", extra={**where, **failure})  # noqa: TRY400 - without the text
+            raise TaskFailed(failure["error"]) from None
         took = round((time.perf_counter() - started) * 1000, 1)
         logger.info("task", extra={"task": function.__name__, "rental_id": event.get("rental_id"), "ms": took})
         return result

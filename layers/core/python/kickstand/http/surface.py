@@ -2,7 +2,6 @@
 
 import inspect
 import time
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from kickstand.http.messages import Answer, Event, Representation, Request, UnreadableBody, cached_answer, json_answer
 from kickstand.http.operation import BEYOND, ErrorAnswer, Operation
 from kickstand.kernel import store
-from kickstand.kernel.errors import DomainError
+from kickstand.kernel.errors import DomainError, described
 
 Caller = TypeVar("Caller")
 Handler = Callable[[Event, Any], Answer]
@@ -229,13 +228,11 @@ class _Runner(Generic[Caller]):
         return answer
 
     def _log_failure(self, error: Exception, request: Request, seen: dict[str, Any]) -> None:
-        # An error's text may quote what caused it, such as a rider's address: the log keeps type and place only.
         logger.error(
             "operation failed",
             extra={
                 "operation": self.operation.id,
-                "error": type(error).__qualname__,
-                "stack": traceback.format_tb(error.__traceback__),
+                **described(error),
                 "request_id": request.id,
                 **seen,
             },

@@ -5,7 +5,6 @@ queue of its source. Delivery is at least once and, between items, in any order:
 """
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -15,6 +14,7 @@ from aws_lambda_powertools import Logger
 from pydantic import BaseModel
 
 from kickstand.kernel import store
+from kickstand.kernel.errors import described
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Item
 
@@ -194,13 +194,4 @@ def _answer(
 
 
 def _log_failure(consumer: Callable[..., None], error: Exception, **where: str) -> None:
-    # An error's text may quote the data that caused it, such as a rider's address: the log keeps type and place only.
-    logger.error(
-        "record failed",
-        extra={
-            "consumer": consumer.__name__,
-            "error": type(error).__qualname__,
-            "stack": traceback.format_tb(error.__traceback__),
-            **where,
-        },
-    )
+    logger.error("record failed", extra={"consumer": consumer.__name__, **described(error), **where})

@@ -1,6 +1,7 @@
 """Errors of the domain. A surface owns one table from these to its own answers; a test proves no table lacks one."""
 
-from typing import ClassVar
+import traceback
+from typing import Any, ClassVar
 
 
 class DomainError(Exception):
@@ -31,3 +32,8 @@ def leaves(root: type[DomainError] = DomainError) -> frozenset[type[DomainError]
     if not children:
         return frozenset({root})
     return frozenset().union(*(leaves(child) for child in children))
+
+
+def described(error: Exception) -> dict[str, Any]:
+    """What a log may keep of an error: its type and place. Its text may quote data, such as a rider's address."""
+    return {"error": type(error).__qualname__, "stack": traceback.format_tb(error.__traceback__)}

@@ -357,8 +357,10 @@ def get(rental_id: int) -> Rental:
     Raises:
         RentalNotFound: there is none.
     """
-    rental, _ = _load(rental_id)
-    return rental
+    item = store.load(RentalItem.key(rental_id))
+    if item is None:
+        raise RentalNotFound
+    return item.entity
 
 
 def attach_receipt(rental_id: int, document: str) -> None:
@@ -368,8 +370,7 @@ def attach_receipt(rental_id: int, document: str) -> None:
 
 def announce(rental_id: int) -> None:
     """Tell other systems that a rental is over, on the event bus. Receivers deduplicate by the event's id."""
-    rental, _ = _load(rental_id)
-    gateway.publish(rental)
+    gateway.publish(get(rental_id))
 
 
 # ── Plumbing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
