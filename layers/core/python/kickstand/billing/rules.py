@@ -20,6 +20,12 @@ _TEXTS: Final = {
     LineKind.SHORT_RIDE: "Short ride, not charged",
     LineKind.WAIVER: "Ride not charged",
     LineKind.LEFT_UNLOCKED: "Fee: vehicle left unlocked",
+    LineKind.TRIP: "Ride",
+    LineKind.EXTENDED_RENTAL: "Further riding time, per minute begun",
+    LineKind.FREE_MINUTES_PER_DAY: "Free minutes of the day",
+    LineKind.FREE_FLOATING_DOCKING_FEE: "Fee: vehicle left outside of a dock",
+    LineKind.REGISTRATION_FEE: "Registration fee",
+    LineKind.RESERVATION: "Reservation, per minute begun",
 }
 
 _NOTES: Final = {

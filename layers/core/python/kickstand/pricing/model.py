@@ -1,5 +1,9 @@
-"""Tariffs and fares. Every price is net of VAT and in minor units of its currency; only a fare's total includes VAT."""
+"""Tariffs, plans and fares.
 
+Every price is net of VAT and in minor units of its currency; only a fare's total includes VAT.
+"""
+
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -51,6 +55,115 @@ class Tariff(Terms):
     published_at: AwareDatetime
 
 
+class PlanState(StrEnum):
+    """Whether rides can begin at a plan."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class PricingPlan(BaseModel):
+    """What a partner charges its riders for rides and reservations that name this plan, whatever the vehicle's tariff.
+
+    Attributes:
+        client_id: the partner whose plan it is.
+        currency: of all its prices; vehicles of networks with another currency cannot be taken at it.
+        vat_percent: the VAT on all its prices.
+        trip_price: for a ride of up to ``included_minutes``; net, minor units.
+        included_minutes: minutes that ``trip_price`` covers.
+        price_per_minute: for every minute begun beyond them; net, minor units.
+        free_minutes_per_day: of the minutes beyond, how many a rider has free on each local day.
+        free_floating_fee: for leaving a vehicle that belongs into docks outside of one; net, minor units.
+        registration_fee: with a rider's first ride at the plan; net, minor units.
+        reservation_price_per_minute: for every minute begun of a reservation; net, minor units.
+        penalty_after_s: how long a ride may take before its rider gets penalty points, in seconds; 0 for ever.
+        penalty_repeat_s: how often there are more of them from then on, in seconds; 0 for never.
+        penalty_points: how many there are each time.
+        max_penalty_points: with more than these a rider cannot use the plan; ``None`` for no limit.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    client_id: int
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    currency: Currency
+    vat_percent: VatPercent
+    trip_price: Price = 0
+    included_minutes: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    price_per_minute: Price = 0
+    free_minutes_per_day: Annotated[int, Field(ge=0, le=1440)] = 0
+    free_floating_fee: Price = 0
+    registration_fee: Price = 0
+    reservation_price_per_minute: Price = 0
+    penalty_after_s: Annotated[int, Field(ge=0, le=31_536_000)] = 0
+    penalty_repeat_s: Annotated[int, Field(ge=0, le=31_536_000)] = 0
+    penalty_points: Annotated[int, Field(ge=1, le=100)] = 1
+    max_penalty_points: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    state: PlanState = PlanState.ACTIVE
+
+    @model_validator(mode="after")
+    def _repeats_what_happens(self) -> Self:
+        if self.penalty_repeat_s and not self.penalty_after_s:
+            raise ValueError("penalty points that never come cannot be repeated")
+        return self
+
+    def tolerates(self, points: int) -> bool:
+        """Whether a rider with so many active penalty points can use the plan."""
+        return self.max_penalty_points is None or points <= self.max_penalty_points
+
+
+class Allowance(BaseModel):
+    """What a rider's earlier use of a plan leaves for one ride, committed when the ride starts.
+
+    Attributes:
+        day: the local day whose free minutes the ride may use; ``None`` where the plan has none.
+        free_minutes_used: minutes of that day that earlier rides have used.
+        free_minutes_left: minutes of that day that this ride may use.
+        registration_due: whether this would be the rider's first ride at the plan.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date | None = None
+    free_minutes_used: Annotated[int, Field(ge=0)] = 0
+    free_minutes_left: Annotated[int, Field(ge=0)] = 0
+    registration_due: bool = False
+
+
+class PlanUse(BaseModel):
+    """How a rider has used a plan so far; there is one from the first ride on.
+
+    Attributes:
+        user: the rider, as the caller calls its riders.
+        day: the last local day of which free minutes were used; ``None`` for none so far.
+        minutes: the free minutes used of it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    plan_id: int
+    user: str
+    day: date | None = None
+    minutes: Annotated[int, Field(ge=0)] = 0
+
+
+class PlanUsage(BaseModel):
+    """What a ride has used of its plan.
+
+    Attributes:
+        included_minutes: minutes that the price of the ride covers.
+        free_minutes_used: free minutes of the day that the ride has used.
+        free_minutes_left: free minutes of the day that are left after it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    included_minutes: int
+    free_minutes_used: int
+    free_minutes_left: int
+
+
 class LineKind(StrEnum):
     """What a line of a fare is about."""
 
@@ -59,6 +172,12 @@ class LineKind(StrEnum):
     SHORT_RIDE = "short_ride"
     WAIVER = "waiver"
     LEFT_UNLOCKED = "left_unlocked"
+    TRIP = "trip"
+    EXTENDED_RENTAL = "extended_rental"
+    FREE_FLOATING_DOCKING_FEE = "free_floating_docking_fee"
+    FREE_MINUTES_PER_DAY = "free_minutes_per_day"
+    REGISTRATION_FEE = "registration_fee"
+    RESERVATION = "reservation"
 
 
 class FareLine(BaseModel):
@@ -66,7 +185,7 @@ class FareLine(BaseModel):
 
     Attributes:
         kind: what it is about.
-        quantity: how many units; minutes for ``minutes``, else 1.
+        quantity: how many units; minutes where a unit is a minute, else 1.
         unit_net: the net price of a unit in minor units; negative where a price is taken back.
         vat_percent: the VAT rate, or ``None`` for what is outside the scope of VAT.
         vat: the VAT on the line in minor units, rounded once.
