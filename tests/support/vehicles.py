@@ -38,6 +38,7 @@ def vehicle(vehicle_id: int, **differently: Any) -> Vehicle:
         battery_percent=80,
         position=Position(longitude=10.75, latitude=59.91),
         reported_at=MORNING,
+        located_at=MORNING,
         offer=TARIFF,
         verdict=HERE,
     )

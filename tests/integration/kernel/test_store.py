@@ -6,7 +6,8 @@ import pytest
 from botocore.session import Session
 
 from kickstand.identity.errors import ExternalIdTaken, RiderNotFound
-from kickstand.identity.store import ExternalIdItem, RiderItem
+from kickstand.identity.model import ExternalUser
+from kickstand.identity.store import ExternalUserItem, RiderItem
 from kickstand.kernel import items, store
 from kickstand.kernel.errors import Contention
 from tests.support.capacity import measured
@@ -71,9 +72,9 @@ def test_the_first_refusal_in_the_order_of_writing_is_raised(city: City) -> None
 
 
 def test_an_error_inside_writes_nothing(city: City) -> None:
-    key = ExternalIdItem.key(1, "x")
+    key = ExternalUserItem.key("1#x")
     with pytest.raises(ZeroDivisionError), store.Transaction() as tx:
-        tx.create(ExternalIdItem(key.pk, key.sk, kind="external_id", rider_id=1))
+        tx.create(ExternalUserItem.of(ExternalUser(client_id=1, user_key="1#x", rider_id=1)))
         _ = 1 // 0
     assert store.load(key) is None
 
@@ -105,8 +106,8 @@ def test_a_single_write_waits_for_the_transaction_that_has_its_item(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    key, new = RiderItem.key_of(city.rider()), ExternalIdItem.key(1, "x")
-    claim = ExternalIdItem(new.pk, new.sk, kind="external_id", rider_id=1)
+    key = RiderItem.key_of(city.rider())
+    claim = ExternalUserItem.of(ExternalUser(client_id=1, user_key="1#x", rider_id=1))
     client: Any = items.connection().client
     ask, left = client._make_api_call, {"UpdateItem": 2, "PutItem": 2}
 

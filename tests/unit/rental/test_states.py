@@ -37,7 +37,7 @@ unconfirmed  acknowledged rejected -
 VEHICLE = """
                reserve  cancel_reservation rent   hold    resume return    withdraw    restore   collect       deploy    stock    lose find        decommission
 available      reserved -                  in_use -       -      -         unavailable -         with_operator -         -        lost -           -
-reserved       -        available          in_use -       -      -         -           -         -             -         -        -    -           -
+reserved       -        available          in_use -       -      -         unavailable -         -             -         -        -    -           -
 in_use         -        -                  -      on_hold -      available unavailable -         -             -         -        lost -           -
 on_hold        -        -                  -      -       in_use available unavailable -         -             -         -        lost -           -
 unavailable    -        -                  -      -       -      -         unavailable available with_operator -         -        lost -           -

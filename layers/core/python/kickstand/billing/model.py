@@ -26,7 +26,7 @@ class Charge(BaseModel):
         id: the rental's id.
         rental_public_id: the rental as its partner knows it.
         client_id: the partner who pays us; the rider pays the partner.
-        product_id: the partner's product that the ride is sold under.
+        product_id: the partner's product that the ride is sold under, if any.
         rider_id: whose ride it was.
         network_id: where, and so who issues the receipt.
         fare: the lines, with VAT; the currency of all amounts.
@@ -38,7 +38,7 @@ class Charge(BaseModel):
     id: int
     rental_public_id: UUID
     client_id: int
-    product_id: int
+    product_id: int | None = None
     rider_id: int
     network_id: int
     fare: Fare

@@ -35,6 +35,7 @@ class RentTimings(BaseModel):
         max_rental_s: after the start, the vehicle is locked and the rental ended.
         command_timeout_s: a command without answer is unconfirmed after this time.
         start_timeout_s: a rental whose vehicle never confirmed its unlocking is cancelled after this time.
+        reservation_s: a reservation expires after this time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +48,7 @@ class RentTimings(BaseModel):
     max_rental_s: Seconds = 24 * 3600
     command_timeout_s: Annotated[int, Field(ge=1)] = 15
     start_timeout_s: Annotated[int, Field(ge=1)] = 90
+    reservation_s: Annotated[int, Field(ge=1)] = 15 * 60
 
 
 class Issuer(BaseModel):
@@ -87,12 +89,46 @@ class Category(StrEnum):
     SCOOTER = "scooter"
     BIKE = "bike"
     E_BIKE = "e_bike"
+    E_BIKE_CHILD_SEAT = "e_bike_child_seat"
     MOPED = "moped"
     CAR = "car"
 
 
+class Lock(StrEnum):
+    """What keeps a vehicle where it is."""
+
+    IOT = "iot"
+    """Its own electronics block it; it locks when told."""
+    BOLT = "bolt"
+    """A bolt that is armed when told, and that the rider pushes home."""
+    RING = "ring"
+    """A lock around the rear wheel."""
+    DOCK = "dock"
+    """The dock holds it; it has no lock of its own."""
+
+
+class Ability(StrEnum):
+    """What not every model can do."""
+
+    PAUSE = "pause"
+    """Be locked during a ride and unlocked again."""
+    END_REMOTELY = "end_remotely"
+    """Be locked for good by a command; others end their ride in a dock."""
+    LIMIT_SPEED = "limit_speed"
+    """Ride no faster than it is told."""
+
+
 class VehicleModel(BaseModel):
-    """A make of vehicles that a network prices alike."""
+    """A make of vehicles that a network prices alike.
+
+    Attributes:
+        max_range_m: with a full battery; 0 for a vehicle without motor.
+        docked: whether its rides end in docks; elsewhere they end at a fee or not at all.
+        make: the manufacturer's name of the model.
+        asset_type: what its electronics are catalogued as, where that is not its category.
+        bridge: the system through which its lock is reached.
+        lock_visual: which lock an app should draw.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -100,6 +136,92 @@ class VehicleModel(BaseModel):
     name: str
     category: Category
     max_range_m: Annotated[int, Field(ge=0)]
+    lock: Lock = Lock.IOT
+    abilities: frozenset[Ability] = frozenset(Ability)
+    docked: bool = False
+    manufacturer: str | None = None
+    brand: str | None = None
+    make: str | None = None
+    asset_type: str | None = None
+    bridge: str | None = None
+    lock_visual: str | None = None
+
+
+# ── Clusters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ClusterKind(StrEnum):
+    """What a cluster is made of."""
+
+    PHYSICAL = "physical"
+    """Docks that hold vehicles."""
+    VIRTUAL = "virtual"
+    """A place without hardware; its docks are only numbers."""
+
+
+class ClusterState(StrEnum):
+    """Whether a cluster is in service."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    """Planned, or out of season: hidden from the public."""
+    CLOSED = "closed"
+    """Shown, but nothing starts or ends there."""
+
+
+class DockState(StrEnum):
+    """Whether a dock is in service."""
+
+    WORKING = "working"
+    INACTIVE = "inactive"
+    BROKEN = "broken"
+
+
+class Spot(BaseModel):
+    """The dock in which a vehicle stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cluster_id: int
+    cluster_name: str
+    number: Annotated[int, Field(ge=1)]
+
+
+class Cluster(BaseModel):
+    """A place where vehicles are taken and returned, with its docks.
+
+    Attributes:
+        name: short, as on the sign.
+        title: what people call it.
+        radius_m: how far from :attr:`position` a vehicle still stands there.
+        docks: by number, as text.
+        parked: which vehicle each occupied dock holds, by the dock's number.
+        revision: counts the changes of this item.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    network_id: int
+    kind: ClusterKind
+    state: ClusterState = ClusterState.ACTIVE
+    name: str
+    title: str
+    subtitle: str | None = None
+    address: str | None = None
+    position: Position
+    radius_m: Annotated[int, Field(ge=1, le=1_000)] = 50
+    docks: dict[str, DockState]
+    parked: dict[str, int] = Field(default_factory=dict)
+    created_at: datetime
+    updated_at: datetime
+    revision: int = 1
+
+    @property
+    def free_docks(self) -> list[int]:
+        """The numbers of the docks that work and hold nothing, lowest first."""
+        free = (number for number, state in self.docks.items() if state is DockState.WORKING)
+        return sorted(int(number) for number in free if number not in self.parked)
 
 
 # ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,6 +288,7 @@ VEHICLE_STATES: Final = Machine[VehicleState, VehicleTrigger](
         (_S.AVAILABLE, _T.LOSE): _S.LOST,
         (_S.UNAVAILABLE, _T.LOSE): _S.LOST,
         (_S.LOST, _T.FIND): _S.UNAVAILABLE,
+        (_S.RESERVED, _T.WITHDRAW): _S.UNAVAILABLE,
         (_S.IN_STOCK, _T.DECOMMISSION): _S.DECOMMISSIONED,
         (_S.WITH_OPERATOR, _T.DECOMMISSION): _S.DECOMMISSIONED,
         (_S.LOST, _T.DECOMMISSION): _S.DECOMMISSIONED,
@@ -181,7 +304,75 @@ class Unavailability(StrEnum):
     LOCK_UNCONFIRMED = "lock_unconfirmed"
     LOCK_REJECTED = "lock_rejected"
     LOW_BATTERY = "low_battery"
+    LOW_CONTROLLER_BATTERY = "low_controller_battery"
     OUT_OF_SERVICE = "out_of_service"
+    BROKEN = "broken"
+    """Damage was reported and has not been repaired."""
+    BLOCKED = "blocked"
+    """Our staff keeps it from being rented."""
+    DOCK_INACTIVE = "dock_inactive"
+    DOCK_BROKEN = "dock_broken"
+    CLUSTER_CLOSED = "cluster_closed"
+    NEVER_SEEN = "never_seen"
+    """It has not reported anything yet."""
+    FOUND = "found"
+    """It was lost and has turned up; nobody has looked at it yet."""
+
+
+class Purpose(StrEnum):
+    """Why a vehicle is told to lock or unlock."""
+
+    START = "start"
+    RESUME = "resume"
+    PAUSE = "pause"
+    END = "end"
+    CANCEL = "cancel"
+    PARK = "park"
+    """Our staff leaves it somewhere."""
+
+
+class Progress(StrEnum):
+    """How far a vehicle has come with what it was told."""
+
+    WAKING = "waking"
+    """Its electronics were asleep."""
+    AWAITING_INTERACTION = "awaiting_interaction"
+    """Somebody has to press, pull or lift."""
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
+    ARMED = "armed"
+    """The bolt is ready to be pushed home."""
+    JAMMED = "jammed"
+    LOCATING = "locating"
+    """It has to know first where it is."""
+
+
+class Maneuver(BaseModel):
+    """A locking or unlocking that is going on.
+
+    Attributes:
+        command_id: of the command that a vehicle has not answered for good yet.
+        progress: what the vehicle has said about it so far.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    command_id: str
+    purpose: Purpose
+    progress: Progress | None = None
+
+
+class Hold(BaseModel):
+    """A reservation's claim on a vehicle.
+
+    Attributes:
+        until: when the reservation expires.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reservation_id: int
+    rider_id: int
+    until: datetime
 
 
 class Vehicle(BaseModel):
@@ -190,7 +381,13 @@ class Vehicle(BaseModel):
     Attributes:
         code: printed on it; up to eight letters and digits, in capitals, and mostly four.
         reported_at: when it sent its latest telemetry.
+        located_at: when it was last seen to have moved.
+        spot: the dock it stands in.
         rental_id: the rental that holds it; nothing while nobody rides.
+        taken_from: where it stood when its latest ride began.
+        hold: the reservation that holds it.
+        maneuver: the locking or unlocking that is going on.
+        last_rental_id, last_client_id: its latest rental, which may be going on, and whose it is.
         offer: the tariff at which it can be rented now.
         verdict: what the geofences say about where it stands.
         revision: counts the changes of this item, so that projections can tell older from newer.
@@ -208,8 +405,15 @@ class Vehicle(BaseModel):
     battery_percent: Percent
     position: Position
     reported_at: datetime
+    located_at: datetime
     locked: bool = True
+    spot: Spot | None = None
     rental_id: int | None = None
+    taken_from: Position | None = None
+    hold: Hold | None = None
+    maneuver: Maneuver | None = None
+    last_rental_id: int | None = None
+    last_client_id: int | None = None
     offer: Tariff
     verdict: Verdict
     revision: int = 1
@@ -283,6 +487,7 @@ class Command(BaseModel):
         published: whether it has been handed to the channel.
         rental_id: the rental it serves, if any.
         parameters: of the action, such as ``{"max_speed_kmh": 10}``.
+        purpose: what a locking or unlocking is for.
         reason: the vehicle's own words for a rejection.
     """
 
@@ -291,6 +496,7 @@ class Command(BaseModel):
     id: str
     vehicle_id: int
     action: Action
+    purpose: Purpose | None = None
     state: CommandState = CommandState.SENT
     published: bool = False
     sent_at: datetime

@@ -16,6 +16,7 @@ from kickstand.fleet.model import (
     Command,
     CommandState,
     CommandTrigger,
+    Hold,
     Network,
     Telemetry,
     Unavailability,
@@ -91,6 +92,7 @@ def new_vehicle(
 ) -> Vehicle:
     """A vehicle that can be rented at ``offer``, not yet part of the fleet."""
     identifier = ids.new_id() if vehicle_id is None else vehicle_id
+    now = clock.now()
     return Vehicle(
         id=identifier,
         public_id=ids.new_uuid(identifier),
@@ -100,7 +102,8 @@ def new_vehicle(
         state=VehicleState.AVAILABLE,
         battery_percent=battery_percent,
         position=standing.position,
-        reported_at=clock.now(),
+        reported_at=now,
+        located_at=now,
         offer=offer,
         verdict=standing.verdict,
     )
@@ -206,6 +209,7 @@ def receive(telemetry: Telemetry, standing: Standing) -> bool:
         cell = VehicleItem.cell_key(known.network_id, standing.cell)
         actions += [
             VehicleItem.position.set(telemetry.position),
+            VehicleItem.located_at.set(telemetry.at),
             VehicleItem.cell.set(cell),
             VehicleItem.verdict.set(standing.verdict),
         ]
@@ -225,15 +229,56 @@ def offer(tariff: Tariff) -> int:
 # ── A vehicle's part in the transactions of a rental ─────────────────────────────────────────────────────────────────
 
 
-def rent(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:
-    """Give a vehicle to a rental; refused with :class:`VehicleUnavailable` unless it is free when this is written."""
-    free = (VehicleItem.state == VehicleState.AVAILABLE) & VehicleItem.rental_id.does_not_exist()
-    actions = [
-        VehicleItem.state.set(VEHICLE_STATES.next(VehicleState.AVAILABLE, VehicleTrigger.RENT)),
+def rent(tx: store.Transaction, vehicle: Vehicle, rental_id: int, client_id: int) -> None:
+    """Give a vehicle to a rental; refused with :class:`VehicleUnavailable` unless it is free when this is written.
+
+    Args:
+        tx: the transaction that starts the rental.
+        vehicle: as read; where it is held, the caller has made sure that the rental is its holder's.
+        rental_id: the rental.
+        client_id: the partner whose rental it is.
+    """
+    state = VehicleState.AVAILABLE if vehicle.hold is None else VehicleState.RESERVED
+    free = (VehicleItem.state == state) & VehicleItem.rental_id.does_not_exist()
+    actions: list[store.Action] = [
+        VehicleItem.state.set(VEHICLE_STATES.next(state, VehicleTrigger.RENT)),
         VehicleItem.rental_id.set(rental_id),
+        VehicleItem.last_rental_id.set(rental_id),
+        VehicleItem.last_client_id.set(client_id),
+        VehicleItem.taken_from.set(vehicle.position),
         VehicleItem.revision.add(1),
     ]
-    tx.update(VehicleItem.key(vehicle_id), actions, condition=free, otherwise=VehicleUnavailable)
+    if vehicle.hold is not None:
+        free &= VehicleItem.hold["reservation_id"] == vehicle.hold.reservation_id
+        actions.append(VehicleItem.hold.remove())
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=free, otherwise=VehicleUnavailable)
+
+
+def reserve(tx: store.Transaction, vehicle: Vehicle, hold: Hold) -> None:
+    """Keep a vehicle for a rider; refused with :class:`VehicleUnavailable` unless it is free when this is written."""
+    free = (VehicleItem.state == VehicleState.AVAILABLE) & VehicleItem.rental_id.does_not_exist()
+    actions: list[store.Action] = [
+        VehicleItem.state.set(VEHICLE_STATES.next(VehicleState.AVAILABLE, VehicleTrigger.RESERVE)),
+        VehicleItem.hold.set(hold),
+        VehicleItem.revision.add(1),
+    ]
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=free, otherwise=VehicleUnavailable)
+
+
+def release(tx: store.Transaction, vehicle: Vehicle, reservation_id: int) -> None:
+    """Let go of a vehicle that a reservation holds, in the transaction that ends the reservation.
+
+    A vehicle that is not held by it any more, because our staff has taken it say, stays as it is.
+    """
+    if vehicle.hold is None or vehicle.hold.reservation_id != reservation_id:
+        return
+    mine = VehicleItem.hold["reservation_id"] == reservation_id
+    actions: list[store.Action] = [
+        VehicleItem.state.set(VEHICLE_STATES.next(VehicleState.RESERVED, VehicleTrigger.CANCEL_RESERVATION)),
+        VehicleItem.hold.remove(),
+        VehicleItem.revision.add(1),
+    ]
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=mine, otherwise=store.Contention)
 
 
 def hold(tx: store.Transaction, vehicle_id: int, rental_id: int) -> None:

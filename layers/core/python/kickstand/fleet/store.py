@@ -11,7 +11,10 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from kickstand.fleet.model import (
     Command,
     CommandState,
+    Hold,
+    Maneuver,
     Network,
+    Spot,
     Unavailability,
     Vehicle,
     VehicleModel,
@@ -97,6 +100,13 @@ class VehicleItem(FleetItem[Vehicle]):
     reported_at = Value(datetime)
     locked = Value(bool)
     rental_id = Value(int, null=True)
+    located_at = Value(datetime)
+    spot = Value(Spot, null=True)
+    taken_from = Value(Position, null=True)
+    hold = Value(Hold, null=True)
+    maneuver = Value(Maneuver, null=True)
+    last_rental_id = Value(int, null=True)
+    last_client_id = Value(int, null=True)
     offer = Value(Tariff)
     verdict = Value(Verdict)
     revision = Value(int)

@@ -1,5 +1,6 @@
 """Riders."""
 
+import hashlib
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +11,10 @@ class Rider(BaseModel):
 
     Attributes:
         client_id: the partner whose user this is.
+        product_id: the partner's product under which it took the person in, where it has several.
+        email: where mails go; without it, none do.
         external_id: the partner's own id of the person, unique within the partner.
+        display_name: what a partner's support calls the person, where it tells only that.
         left_unlocked: how many vehicles the rider has left without locking them.
     """
 
@@ -19,10 +23,32 @@ class Rider(BaseModel):
     id: int
     public_id: UUID
     client_id: int
-    product_id: int
-    email: str
+    product_id: int | None = None
+    email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+    display_name: str | None = None
     phone_number: str | None = None
     external_id: str | None = None
     left_unlocked: int = 0
+
+
+class ExternalUser(BaseModel):
+    """What a partner's own id stands for: read without knowing the rider.
+
+    Attributes:
+        user_key: names the user in keys; external ids may be longer than a key, so their digest stands for them.
+        penalty_points: the sum of the user's active penalties.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    client_id: int
+    user_key: str
+    rider_id: int
+    penalty_points: int = 0
+
+
+def user_key(client_id: int, external_id: str) -> str:
+    """What names a partner's user in keys."""
+    return f"{client_id}#{hashlib.sha256(external_id.encode()).hexdigest()}"

@@ -1,14 +1,15 @@
 """Use cases about riders."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from kickstand.clients import service as clients
 from kickstand.clients.errors import ProductNotFound
 from kickstand.clients.model import ApiClient, ProductState
 from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound
-from kickstand.identity.model import Rider
-from kickstand.identity.store import ExternalIdItem, RiderItem
+from kickstand.identity.model import ExternalUser, Rider, user_key
+from kickstand.identity.store import ExternalUserItem, RiderItem
 from kickstand.kernel import ids, store
 
 
@@ -20,6 +21,18 @@ class Profile:
     first_name: str | None = None
     last_name: str | None = None
     phone_number: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """How a partner's user can be called and written to, as far as the partner tells."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+NO_CONTACT: Final = Contact()
+_ATTEMPTS: Final = 4
 
 
 def expect(public_id: UUID) -> None:
@@ -55,9 +68,7 @@ def register(client: ApiClient, product_id: UUID, email: str, profile: Profile, 
     with store.Transaction() as tx:
         tx.create(RiderItem.of(rider))
         if external_id is not None:
-            key = ExternalIdItem.key(client.id, external_id)
-            claim = ExternalIdItem(key.pk, key.sk, kind=ExternalIdItem.KIND, rider_id=rider_id)
-            tx.create(claim, otherwise=ExternalIdTaken)
+            tx.create(ExternalUserItem.of(_claim(rider, external_id)), otherwise=ExternalIdTaken)
     return rider
 
 
@@ -98,6 +109,80 @@ def update(client: ApiClient, public_id: UUID, profile: Profile) -> Rider:
         if not store.change(RiderItem.key_of(rider), actions, condition=RiderItem.client_id == client.id):
             raise RiderNotFound
     return rider.model_copy(update=changes)
+
+
+# ── Riders by their partner's own id ─────────────────────────────────────────────────────────────────────────────────
+
+
+def expect_external(client_id: int, external_id: str) -> None:
+    """Announce that this request will ask for a partner's user by the partner's own id."""
+    store.expect(ExternalUserItem.key(user_key(client_id, external_id)))
+
+
+def find_external(client: ApiClient, external_id: str) -> ExternalUser | None:
+    """Whom the partner calls so, or ``None`` for nobody; one read."""
+    item = store.load(ExternalUserItem.key(user_key(client.id, external_id)))
+    return item.entity if item else None
+
+
+def external(client: ApiClient, external_id: str) -> ExternalUser:
+    """Whom the partner calls so; one read.
+
+    Raises:
+        RiderNotFound: nobody.
+    """
+    user = find_external(client, external_id)
+    if user is None:
+        raise RiderNotFound
+    return user
+
+
+def ensure_external(client: ApiClient, external_id: str) -> ExternalUser:
+    """Whom the partner calls so, taken in now where it has not been; however many ask at once, there is one."""
+    for _ in range(_ATTEMPTS):
+        user = find_external(client, external_id)
+        if user is not None:
+            return user
+        user = new_external(client, external_id)
+        try:
+            with store.Transaction() as tx:
+                enlist(tx, user, external_id)
+        except store.Contention:
+            store.forget()
+        else:
+            return user
+    raise store.Contention
+
+
+def new_external(client: ApiClient, external_id: str) -> ExternalUser:
+    """A user that the partner names for the first time, not kept yet."""
+    return ExternalUser(client_id=client.id, user_key=user_key(client.id, external_id), rider_id=ids.new_id())
+
+
+def enlist(tx: store.Transaction, user: ExternalUser, external_id: str, contact: Contact = NO_CONTACT) -> None:
+    """Take in a new user within a transaction; refused with :class:`Contention` where somebody else was first."""
+    rider = Rider(
+        id=user.rider_id,
+        public_id=ids.new_uuid(user.rider_id),
+        client_id=user.client_id,
+        external_id=external_id,
+        display_name=contact.name,
+        email=contact.email,
+    )
+    tx.create(RiderItem.of(rider))
+    tx.create(ExternalUserItem.of(user))
+
+
+def keep_contact(tx: store.Transaction, user: ExternalUser, contact: Contact) -> None:
+    """Keep what the partner tells about a user it has named before; nothing is written where it tells nothing."""
+    told = {"display_name": contact.name, "email": contact.email}
+    actions = [getattr(RiderItem, name).set(value) for name, value in told.items() if value is not None]
+    if actions:
+        tx.update(RiderItem.key(user.rider_id), actions)
+
+
+def _claim(rider: Rider, external_id: str) -> ExternalUser:
+    return ExternalUser(client_id=rider.client_id, user_key=user_key(rider.client_id, external_id), rider_id=rider.id)
 
 
 def count_left_unlocked(tx: store.Transaction, rider: Rider) -> None:

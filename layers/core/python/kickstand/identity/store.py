@@ -1,11 +1,8 @@
 """Items of the identity table."""
 
-import hashlib
 from uuid import UUID
 
-from pydantic import BaseModel
-
-from kickstand.identity.model import Rider
+from kickstand.identity.model import ExternalUser, Rider
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
@@ -23,6 +20,8 @@ class RiderItem(IdentityItem[Rider]):
     public_id = Value(UUID)
     client_id = Value(int)
     first_name = Value(str, null=True)
+    display_name = Value(str, null=True)
+    email = Value(str, null=True)
     left_unlocked = Value(int)
 
     @staticmethod
@@ -31,15 +30,15 @@ class RiderItem(IdentityItem[Rider]):
         return Key(RiderItem, f"RIDER#{rider_id}", "RIDER")
 
 
-class ExternalIdItem(IdentityItem[BaseModel]):
-    """Says that a partner has given an external id away: ``EXTERNAL#<client id>#<digest>`` / ``EXTERNAL``."""
+class ExternalUserItem(IdentityItem[ExternalUser]):
+    """Whom a partner calls by an id of its own: ``EXTERNAL#<client id>#<digest>`` / ``EXTERNAL``."""
 
-    KIND = "external_id"
+    KIND = "external_user"
+    KEYED_BY = ("user_key",)
 
-    rider_id = Value(int)
+    penalty_points = Value(int)
 
     @staticmethod
-    def key(client_id: int, external_id: str) -> Key["ExternalIdItem"]:
-        """Where the claim is kept; external ids may be longer than a key, so their digest stands for them."""
-        digest = hashlib.sha256(external_id.encode()).hexdigest()
-        return Key(ExternalIdItem, f"EXTERNAL#{client_id}#{digest}", "EXTERNAL")
+    def key(user_key: str) -> Key["ExternalUserItem"]:
+        """Where the partner's claim on the id is kept."""
+        return Key(ExternalUserItem, f"EXTERNAL#{user_key}", "EXTERNAL")

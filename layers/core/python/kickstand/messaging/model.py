@@ -22,6 +22,8 @@ class MessageState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    """Nobody told us an address."""
 
 
 class Message(BaseModel):

@@ -62,6 +62,8 @@ def _send(message: Message, rental: Rental, event: Event) -> MessageState:
         rider = identity.find_by_id(rental.rider_id)
     except RiderNotFound:
         return MessageState.REFUSED
+    if rider.email is None:
+        return MessageState.UNREACHABLE
     network = fleet.network(rental.network_id)
     mail = templates.write(message.template, rider, rental, network, event.at)
     try:

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kickstand.fleet.model import Spot
 from kickstand.geo.model import Verdict
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.kernel.states import Machine
-from kickstand.pricing.model import Fare, Tariff
-from kickstand.rental.errors import RentalStateRefused
+from kickstand.pricing.model import Allowance, Fare, PricingPlan, Tariff
+from kickstand.rental.errors import RentalStateRefused, ReservationClosed
 
 
 class RentalState(StrEnum):
@@ -70,6 +71,33 @@ class EndReason(StrEnum):
     UNLOCK_UNCONFIRMED = "unlock_unconfirmed"
 
 
+class TransitionReason(StrEnum):
+    """Why something other than the rider moved a rental on, as partners are told."""
+
+    CANCELLED_BY_OPERATOR = "cancelled_by_operator"
+    TIME_LIMIT_EXCEEDED = "time_limit_exceeded"
+    VEHICLE_UNREACHABLE = "vehicle_unreachable"
+    STATION_UNREACHABLE = "station_unreachable"
+    NO_INTERACTION = "no_interaction"
+    TAKEN_BY_OPERATOR = "taken_by_operator"
+    MOVED_TO_DEPOT = "moved_to_depot"
+    DECOMMISSIONED = "decommissioned"
+    ILLEGAL_PARKING = "illegal_parking"
+
+
+class Transition(BaseModel):
+    """What was said about the latest change of a rental's state.
+
+    Attributes:
+        comment: in whoever's words, to be shown to the rider.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: TransitionReason | None = None
+    comment: str | None = None
+
+
 class SegmentKind(StrEnum):
     """What a rider does with the vehicle."""
 
@@ -102,6 +130,14 @@ class Rental(BaseModel):
         notices: how often the rider has been reminded of a long rental.
         fare: decided at the end.
         receipt: where the receipt's document is kept, once it exists.
+        external_rider_id: the partner's own id of the rider.
+        reservation_id: the reservation that the start completed.
+        plan: the pricing plan on which the rider rides, committed at the start; its prices replace the tariff's.
+        allowance: what the rider's use of the plan left for this ride.
+        max_speed_kmh: what the partner limits the vehicle to; the places it passes may limit it further.
+        start_spot, end_spot: the docks the vehicle was in.
+        transition: what was said about the latest change of state.
+        penalties: how often the rider has been penalised for a long rental.
         version: counts the changes; a write asks for the version it was decided on.
         event: what happened last.
     """
@@ -112,7 +148,7 @@ class Rental(BaseModel):
     public_id: UUID
     rider_id: int
     client_id: int
-    product_id: int
+    product_id: int | None = None
     network_id: int
     vehicle_id: int
     vehicle_public_id: UUID
@@ -132,6 +168,15 @@ class Rental(BaseModel):
     notices: Annotated[int, Field(ge=0)] = 0
     fare: Fare | None = None
     receipt: str | None = None
+    external_rider_id: str | None = None
+    reservation_id: int | None = None
+    plan: PricingPlan | None = None
+    allowance: Allowance | None = None
+    max_speed_kmh: Annotated[int, Field(ge=1)] | None = None
+    start_spot: Spot | None = None
+    end_spot: Spot | None = None
+    transition: Transition | None = None
+    penalties: Annotated[int, Field(ge=0)] = 0
     version: int = 1
     event: Event
 
@@ -166,3 +211,76 @@ class Track(BaseModel):
     moved_at: datetime
     reported_at: datetime
     locked: bool
+
+
+# ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ReservationState(StrEnum):
+    """Where a reservation is in its life."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class ReservationTrigger(StrEnum):
+    """What changes a reservation's state."""
+
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+
+
+_R, _RT = ReservationState, ReservationTrigger
+
+RESERVATION_STATES: Final = Machine[ReservationState, ReservationTrigger](
+    {
+        (_R.ACTIVE, _RT.COMPLETE): _R.COMPLETED,
+        (_R.ACTIVE, _RT.CANCEL): _R.CANCELLED,
+        (_R.ACTIVE, _RT.EXPIRE): _R.EXPIRED,
+    },
+    refusal=ReservationClosed,
+)
+
+
+class Reservation(BaseModel):
+    """A rider's claim on a vehicle that the rider has not taken yet.
+
+    Attributes:
+        cluster_id: where the vehicle stood when it was reserved, if in a dock.
+        plan: the pricing plan that the reservation is charged on, committed when it was made.
+        ended_at: when it was completed, cancelled or expired.
+        rental_id: the rental that completed it.
+        by_operator: whether our staff or the system cancelled it.
+        fare: what it costs, decided at its end; nothing without a plan.
+        version: counts the changes.
+        event: what happened last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    client_id: int
+    rider_id: int
+    external_rider_id: str
+    network_id: int
+    vehicle_id: int
+    cluster_id: int | None = None
+    plan: PricingPlan | None = None
+    state: ReservationState = ReservationState.ACTIVE
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    rental_id: int | None = None
+    by_operator: bool = False
+    fare: Fare | None = None
+    version: int = 1
+    event: Event
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it still holds its vehicle."""
+        return self.state is ReservationState.ACTIVE

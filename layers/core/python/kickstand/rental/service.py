@@ -57,7 +57,7 @@ def start(client: ApiClient, rider_id: UUID, vehicle_id: UUID, rider_position: P
     with store.Transaction() as tx:
         tx.create(RentalItem.of(rental))
         tx.create(OpenRentalItem.marking(rental), otherwise=RiderHasRental)
-        fleet.rent(tx, vehicle.id, rental.id)
+        fleet.rent(tx, vehicle, rental.id, rental.client_id)
     return rental
 
 
