@@ -1,0 +1,75 @@
+"""What several resources of this API share on the wire."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from kickstand.http.surface import Loads
+from kickstand.identity import service as identity
+
+_LONGEST_TEXT: Final = 255
+_FIRST_NO_ID: Final = 2**53
+
+
+class Wire(BaseModel):
+    """Anything on the wire; members are called as in the reference, in camel case."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Body(Wire):
+    """A request's body. JSON types are taken at their word: a number in quotes is not a number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+def _readable(text: str) -> str:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"longer than {_LONGEST_TEXT} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValueError("control characters are not text")
+    return text
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise ValueError("it is empty")
+    return _readable(text)
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+"""Something that people read: at most 255 characters, none of them a control character."""
+
+UserId = Annotated[str, AfterValidator(_named), Loads(identity.expect_external, of_client=True)]
+"""A client's own id of a user: 1 to 255 characters, none of them a control character."""
+
+
+def _possible(number: int) -> int:
+    if not 0 < number < _FIRST_NO_ID:
+        raise ValueError("no id is like this")
+    return number
+
+
+NumericId = Annotated[int, AfterValidator(_possible), WithJsonSchema({"type": "number"})]
+"""An id of ours where the reference has a number."""
+
+
+def _decimal(text: str) -> str:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text[:17]) < _FIRST_NO_ID) or text.startswith("0"):
+        raise ValueError("no id is like this")
+    return text
+
+
+TextualId = Annotated[str, AfterValidator(_decimal)]
+"""An id of ours where the reference has text: its decimal digits."""
+
+Instant = Annotated[
+    AwareDatetime,
+    PlainSerializer(lambda at: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z", "str"),
+]
+"""A moment, in UTC and to the millisecond."""
+
+__all__ = ["Body", "Field", "Instant", "NumericId", "Text", "TextualId", "UserId", "Wire", "datetime"]
