@@ -1,10 +1,10 @@
 """What several resources of this API share on the wire."""
 
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from kickstand.http.surface import Loads
@@ -66,10 +66,12 @@ def _decimal(text: str) -> str:
 TextualId = Annotated[str, AfterValidator(_decimal)]
 """An id of ours where the reference has text: its decimal digits."""
 
-Instant = Annotated[
+Number = Annotated[int, WithJsonSchema({"type": "number"})]
+"""A whole number where the reference says number."""
+
+Time = Annotated[
     AwareDatetime,
     PlainSerializer(lambda at: f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z", "str"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, in UTC and to the millisecond."""
-
-__all__ = ["Body", "Field", "Instant", "NumericId", "Text", "TextualId", "UserId", "Wire", "datetime"]

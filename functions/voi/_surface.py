@@ -32,6 +32,7 @@ from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
 from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound
 from kickstand.kernel.errors import Contention, DomainError
+from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
     EndingRefused,
     ImplausiblePosition,
@@ -92,6 +93,9 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     NoOperationsArea: INVALID_INPUT,
     GeofenceTooLarge: INVALID_INPUT,
     GeofenceChanged: TRY_AGAIN,
+    PlanNotFound: INVALID_INPUT,
+    PlanClosed: INVALID_INPUT,
+    PlanNotValid: INVALID_INPUT,
     RentalNotFound: RENTAL_NOT_FOUND,
     NoActiveRental: NO_ACTIVE_RENTAL,
     RiderHasRental: RENTAL_EXISTS,
@@ -122,9 +126,11 @@ class Invalid:
 class Voi(Surface[ApiClient]):
     """The surface for partners with a token in ``X-Auth-Token``."""
 
-    def authenticate(self, request: Request) -> ApiClient:
+    credential = "x-auth-token"
+
+    def authenticate(self, request: Request, _headers: BaseModel | None) -> ApiClient:
         """The partner whose token it is."""
-        return clients.authenticate(request.headers.get("x-auth-token"))
+        return clients.authenticate(request.headers.get(self.credential))
 
     def describe(self, caller: ApiClient) -> dict[str, Any]:
         """The partner's id."""

@@ -53,10 +53,10 @@ def test_who_has_it_already(presented: str, has: bool) -> None:
 
 def test_a_long_answer_is_compressed_for_who_wants_it() -> None:
     representation = Representation('"a"', 60, body=LONG)
-    answer = cached_answer(request(accept_encoding="gzip"), representation)
+    answer = cached_answer(request(accept_encoding="gzip"), representation, "x-key")
     assert answer["headers"]["content-encoding"] == "gzip"
     assert decompress(b64decode(answer["body"])) == LONG
-    plain = cached_answer(request(), representation)
+    plain = cached_answer(request(), representation, "x-key")
     assert "content-encoding" not in plain["headers"]
     assert plain["body"].encode() == LONG
     for each in (answer, plain):
@@ -66,22 +66,22 @@ def test_a_long_answer_is_compressed_for_who_wants_it() -> None:
 
 def test_an_answer_too_long_for_lambda_leaves_compressed_whoever_asks() -> None:
     body = b"[" + b"1," * 2_600_000 + b"1]"
-    answer = cached_answer(request(), Representation('"a"', 60, body=body))
+    answer = cached_answer(request(), Representation('"a"', 60, body=body), "x-key")
     assert answer["headers"]["content-encoding"] == "gzip"
     assert decompress(b64decode(answer["body"])) == body
 
 
 def test_what_exists_compressed_only_is_sent_so() -> None:
-    answer = cached_answer(request(), Representation('"a"', 60, packed=compress(b"[1]")))
+    answer = cached_answer(request(), Representation('"a"', 60, packed=compress(b"[1]")), "x-key")
     assert decompress(b64decode(answer["body"])) == b"[1]"
 
 
 def test_a_short_answer_is_not_worth_compressing() -> None:
-    answer = cached_answer(request(accept_encoding="gzip"), Representation('"a"', 60, body=b"{}"))
+    answer = cached_answer(request(accept_encoding="gzip"), Representation('"a"', 60, body=b"{}"), "x-key")
     assert answer["body"] == "{}"
 
 
 @pytest.mark.parametrize("representation", [Representation('"a"', 60, body=LONG), Representation('"a"', 60)])
 def test_what_the_client_has_is_not_sent(representation: Representation) -> None:
-    answer = cached_answer(request(if_none_match='"a"'), representation)
+    answer = cached_answer(request(if_none_match='"a"'), representation, "x-key")
     assert (answer["statusCode"], answer["body"]) == (304, "")

@@ -48,7 +48,9 @@ class Bikes(BaseModel):
 
 
 class Bicycles(Surface[str]):
-    def authenticate(self, request: Request) -> str:
+    credential = "x-key"
+
+    def authenticate(self, request: Request, headers: BaseModel | None) -> str:
         return request.headers["x-key"]
 
     def describe(self, caller: str) -> dict[str, Any]:

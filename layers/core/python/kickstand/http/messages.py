@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 _GZIP_FROM_BYTES: Final = 1024
 _GZIP_LEVEL: Final = 1
@@ -18,6 +19,10 @@ Answer = dict[str, Any]
 
 class UnreadableBody(ValueError):
     """A body that is not what its encoding says."""
+
+
+class RepeatedMember(ValueError):
+    """A member of a form that is given more than once."""
 
 
 class Request:
@@ -41,6 +46,14 @@ class Request:
         """Query parameters; repeated ones joined by commas."""
         return self.event.get("queryStringParameters") or {}
 
+    def repeated(self, name: str) -> list[str]:
+        """All values of a query parameter, in their order.
+
+        Joined, they could not be told from one value with commas; so they are read from the query as it was sent.
+        """
+        sent = parse_qsl(self.event.get("rawQueryString") or "", keep_blank_values=True)
+        return [value for each, value in sent if each == name]
+
     @property
     def body(self) -> bytes:
         """The body's bytes; empty where there is none."""
@@ -51,6 +64,23 @@ class Request:
             return b64decode(body, validate=True)
         except BadBase64 as error:
             raise UnreadableBody from error
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The members of a form (``application/x-www-form-urlencoded``).
+
+        Raises:
+            UnreadableBody: the body is not text.
+            RepeatedMember: a member is given more than once.
+        """
+        try:
+            members = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict")
+        except UnicodeDecodeError as error:
+            raise UnreadableBody from error
+        form = dict(members)
+        if len(form) < len(members):
+            raise RepeatedMember
+        return form
 
     @property
     def id(self) -> str:
@@ -88,21 +118,24 @@ class Representation:
 
 
 def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:
-    """A JSON answer."""
+    """A JSON answer; nobody keeps it unless ``headers`` say so."""
     return {
         "statusCode": status,
-        "headers": {"content-type": "application/json"} | (headers or {}),
+        "headers": {"content-type": "application/json", "cache-control": "no-store"} | (headers or {}),
         "body": body.decode(),
     }
 
 
-def cached_answer(request: Request, representation: Representation) -> Answer:
-    """A 200 with entity tag, compressed where that pays, or a 304 without body."""
+def cached_answer(request: Request, representation: Representation, credential: str | None) -> Answer:
+    """A 200 with entity tag, compressed where that pays, or a 304 without body.
+
+    What a client gets depends on the header ``credential``, where its operation asks who is calling.
+    """
     body, packed = representation.body, representation.packed
     headers = {
         "etag": f"W/{representation.etag.removeprefix('W/')}",  # weak: plain and compressed share it
         "cache-control": f"private, max-age={representation.max_age}",
-        "vary": "accept-encoding, x-auth-token",
+        "vary": f"accept-encoding, {credential}" if credential else "accept-encoding",
     }
     if request.has(representation.etag) or (body is None and packed is None):
         return {"statusCode": 304, "headers": headers, "body": ""}

@@ -38,12 +38,15 @@ class Operation:
         description: what clients should know; Markdown.
         access: name of the shared IAM role.
         layers: layers it needs beyond ``core`` and ``base``.
-        path_model, query_model, body_model: decoded inputs, where it has any.
+        path_model, query_model, header_model, body_model: decoded inputs, where it has any.
         body_required: whether a request without body is refused.
+        form: whether the body is a form instead of JSON.
         response_model: the successful answer's body.
         errors: the error answers that clients can meet, beside those that every operation has.
         memory: MB.
         timeout: seconds.
+        public: whether it asks nobody who they are.
+        documented: whether the published reference has it; what a reference leaves to its servers is ours.
     """
 
     id: str
@@ -57,12 +60,27 @@ class Operation:
     layers: tuple[str, ...]
     path_model: type[BaseModel] | None
     query_model: type[BaseModel] | None
+    header_model: type[BaseModel] | None
     body_model: type[BaseModel] | None
     body_required: bool
+    form: bool
     response_model: type[BaseModel]
     errors: tuple[ErrorAnswer, ...]
     memory: int
     timeout: int
+    public: bool
+    documented: bool
+
+    @property
+    def inputs(self) -> dict[str, type[BaseModel]]:
+        """The models of what is decoded, by the part of the request: path, query, headers and body."""
+        models = {
+            "path": self.path_model,
+            "query": self.query_model,
+            "headers": self.header_model,
+            "body": self.body_model,
+        }
+        return {part: model for part, model in models.items() if model is not None}
 
     @property
     def routes(self) -> tuple[str, ...]:

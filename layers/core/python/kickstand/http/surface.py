@@ -6,12 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final, Generic, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, ClassVar, Final, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from aws_lambda_powertools import Logger
 from pydantic import BaseModel, ValidationError
 
-from kickstand.http.messages import Answer, Event, Representation, Request, UnreadableBody, cached_answer, json_answer
+from kickstand.http.messages import (
+    Answer,
+    Event,
+    RepeatedMember,
+    Representation,
+    Request,
+    UnreadableBody,
+    cached_answer,
+    json_answer,
+)
 from kickstand.http.operation import BEYOND, ErrorAnswer, Operation
 from kickstand.kernel import store
 from kickstand.kernel.errors import DomainError, described
@@ -27,9 +37,15 @@ logger = Logger()
 
 @dataclass(frozen=True)
 class Loads:
-    """Marks an input that names something to be read; ``expect`` lets the first round trip bring it along."""
+    """Marks an input that names something to be read; ``expect`` lets the first round trip bring it along.
 
-    expect: Callable[[Any], None]
+    Attributes:
+        expect: takes the input; what is named within a client takes the client's id before it.
+        of_client: whether it is named within a client.
+    """
+
+    expect: Callable[..., None]
+    of_client: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,7 +53,7 @@ class Problem:
     """Why an input was refused.
 
     Attributes:
-        part: ``path``, ``query`` or ``body``.
+        part: ``path``, ``query``, ``headers`` or ``body``.
         field: the outermost field's name; empty when the part as a whole is unreadable.
         missing: whether the field is absent or empty.
         message: what is wrong, without the client's value.
@@ -65,7 +81,14 @@ class Surface(ABC, Generic[Caller]):
     Args:
         name: the surface's name, as in its base path.
         max_body: longest request body in bytes.
+
+    Attributes:
+        credential: the header by which clients say who they are, in lower case.
+        common_headers: headers that every operation takes, except those for everybody.
     """
+
+    credential: ClassVar[str]
+    common_headers: ClassVar[type[BaseModel] | None] = None
 
     def __init__(self, name: str, *, max_body: int) -> None:
         self.name = name
@@ -73,8 +96,15 @@ class Surface(ABC, Generic[Caller]):
         self.operations: dict[str, Operation] = {}
 
     @abstractmethod
-    def authenticate(self, request: Request) -> Caller:
-        """Who is calling; raises a domain error for nobody we know."""
+    def authenticate(self, request: Request, headers: BaseModel | None) -> Caller:
+        """Who is calling; raises a domain error for nobody we know.
+
+        ``headers`` are the common ones, or ``None`` when the request cannot be decoded; it will be refused then.
+        """
+
+    def claimed_client(self, _request: Request) -> int | None:
+        """The id of the client that a request says it comes from, before that is proved; ``None`` when it says none."""
+        return None
 
     @abstractmethod
     def describe(self, caller: Caller) -> dict[str, Any]:
@@ -107,6 +137,9 @@ class Surface(ABC, Generic[Caller]):
         layers: tuple[str, ...] = (),
         memory: int = 512,
         timeout: int = 10,
+        public: bool = False,
+        form: bool = False,
+        documented: bool = True,
     ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
@@ -125,6 +158,9 @@ class Surface(ABC, Generic[Caller]):
             layers: layers needed beyond ``core`` and ``base``.
             memory: MB.
             timeout: seconds.
+            public: nobody is asked who they are; the function gets no ``caller``.
+            form: the body is a form instead of JSON.
+            documented: the published reference has the operation.
         """
 
         def declare(function: Callable[..., BaseModel | Representation]) -> Handler:
@@ -145,12 +181,16 @@ class Surface(ABC, Generic[Caller]):
                 layers=layers,
                 path_model=models.get("path"),
                 query_model=models.get("query"),
+                header_model=None if public else self.common_headers,
                 body_model=_without_none(models["body"]) if "body" in models else None,
                 body_required=body_required,
+                form=form,
                 response_model=answers or hints["return"],
                 errors=errors,
                 memory=memory,
                 timeout=timeout,
+                public=public,
+                documented=documented,
             )
             self.operations[declared.id] = declared
             run = _Runner(self, declared, function, frozenset(parameters), refusals or {})
@@ -181,21 +221,18 @@ class _Runner(Generic[Caller]):
         self.function = function
         self.wants = wants
         self.refusals = refusals
-        self.models = {
-            part: model
-            for part, model in (
-                ("path", operation.path_model),
-                ("query", operation.query_model),
-                ("body", operation.body_model),
-            )
-            if model is not None
-        }
+        self.models = operation.inputs
         self.loads = [
             (part, name, marker)
             for part, model in self.models.items()
             for name, field in model.model_fields.items()
             for marker in field.metadata
             if isinstance(marker, Loads)
+        ]
+        self.lists = [
+            field.alias or name
+            for name, field in (operation.query_model.model_fields.items() if operation.query_model else ())
+            if _is_list(field.annotation)
         ]
 
     def __call__(self, event: Event, _context: Any) -> Answer:  # noqa: ANN401
@@ -245,46 +282,78 @@ class _Runner(Generic[Caller]):
             arguments = self._decode(request)
         except InvalidRequest as error:
             problem = error  # whoever is not known learns nothing, not even that the input is wrong
-        caller = self.surface.authenticate(request)
-        seen.update(self.surface.describe(caller))
+        headers = arguments.pop("headers", None)
+        if not self.operation.public:
+            caller = self.surface.authenticate(request, headers)
+            seen.update(self.surface.describe(caller))
+            if "caller" in self.wants:
+                arguments["caller"] = caller
         if problem is not None:
             raise problem
-        if "caller" in self.wants:
-            arguments["caller"] = caller
         if "request" in self.wants:
             arguments["request"] = request
         result = self.function(**arguments)
         if isinstance(result, Representation):
-            return cached_answer(request, result)
+            return cached_answer(request, result, None if self.operation.public else self.surface.credential)
         return json_answer(200, result.model_dump_json(by_alias=True, exclude_none=True).encode())
 
     def _decode(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         for part, model in self.models.items():
             try:
-                if part == "body":
-                    body = self._body(request)
+                if part == "body" and not self.operation.form:
+                    body = self._body(request).strip()
                     if body or self.operation.body_required:
                         arguments[part] = model.model_validate_json(body, by_alias=True, by_name=False)
                 else:
-                    given = getattr(request, part)
-                    arguments[part] = model.model_validate_strings(given, by_alias=True, by_name=False)
+                    given = self._texts(request, part, model)
+                    arguments[part] = model.model_validate(given, by_alias=True, by_name=False)
             except ValidationError as error:
                 raise InvalidRequest(_problem(part, model, error)) from None
-        for part, name, marker in self.loads:
-            if part in arguments:
-                marker.expect(getattr(arguments[part], name))
+        self._expect(request, arguments)
         return arguments
+
+    def _texts(self, request: Request, part: str, model: type[BaseModel]) -> dict[str, Any]:
+        """What a part that is not JSON holds: text, or lists of it."""
+        match part:
+            case "path":
+                return {**request.path}
+            case "query":
+                lists = {name: values for name in self.lists if (values := request.repeated(name))}
+                return request.query | lists
+            case "headers":
+                names = [field.alias or name for name, field in model.model_fields.items()]
+                return {name: request.headers[name.lower()] for name in names if name.lower() in request.headers}
+            case _:
+                self._body(request)
+                try:
+                    return {**request.form}
+                except UnreadableBody:
+                    raise _unreadable("the body is not text") from None
+                except RepeatedMember:
+                    raise _unreadable("a member is given more than once") from None
+
+    def _expect(self, request: Request, arguments: Mapping[str, Any]) -> None:
+        client_id = self.surface.claimed_client(request)
+        for part, name, marker in self.loads:
+            value = getattr(arguments.get(part), name, None)
+            if value is not None and not marker.of_client:
+                marker.expect(value)
+            elif value is not None and client_id is not None:
+                marker.expect(client_id, value)
 
     def _body(self, request: Request) -> bytes:
         try:
             body = request.body
         except UnreadableBody:
-            raise InvalidRequest(Problem("body", "", missing=False, message="the body cannot be decoded")) from None
+            raise _unreadable("the body cannot be decoded") from None
         if len(body) > self.surface.max_body:
-            message = f"the body is longer than {self.surface.max_body} bytes"
-            raise InvalidRequest(Problem("body", "", missing=False, message=message))
-        return body.strip()
+            raise _unreadable(f"the body is longer than {self.surface.max_body} bytes")
+        return body
+
+
+def _unreadable(message: str) -> InvalidRequest:
+    return InvalidRequest(Problem("body", "", missing=False, message=message))
 
 
 def _problem(part: str, model: type[BaseModel], error: ValidationError) -> Problem:
@@ -299,6 +368,12 @@ def _problem(part: str, model: type[BaseModel], error: ValidationError) -> Probl
         message=f"{'.'.join(location)}: {first['msg']}" if location else str(first["msg"]),
         annotation=tuple(field.metadata) if field else (),
     )
+
+
+def _is_list(annotation: Any) -> bool:  # noqa: ANN401
+    if get_origin(annotation) in {Union, UnionType}:
+        return any(_is_list(each) for each in get_args(annotation))
+    return get_origin(annotation) in {list, tuple, set, frozenset}
 
 
 def _without_none(hint: Any) -> type[BaseModel]:  # noqa: ANN401
