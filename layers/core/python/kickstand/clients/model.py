@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Token(BaseModel):
@@ -16,12 +16,28 @@ class Token(BaseModel):
     expires_at: datetime
 
 
+class Credential(BaseModel):
+    """A secret that access tokens are given for, as we keep it: its digest, never itself.
+
+    Attributes:
+        signing_key: signs the access tokens; hexadecimal, random, never shown to anybody.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    digest: str
+    signing_key: str = Field(repr=False)
+    created_at: datetime
+
+
 class ApiClient(BaseModel):
     """A partner that calls an API.
 
     Attributes:
         network_ids: the city operations it may see; all others do not exist for it.
         tokens: valid and expired ones; several, so that they can be rotated.
+        credentials: the secrets that the client may trade for access tokens; several, likewise.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +48,7 @@ class ApiClient(BaseModel):
     email: str
     network_ids: frozenset[int]
     tokens: tuple[Token, ...] = ()
+    credentials: tuple[Credential, ...] = ()
 
     def may_see(self, network_id: int) -> bool:
         """Whether the network exists for this partner."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kickstand.clients import tokens
 from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
-from kickstand.clients.model import ApiClient, Product, ProductState, Token
+from kickstand.clients.model import ApiClient, Credential, Product, ProductState, Token
 from kickstand.clients.store import ClientItem, ProductItem, products_of
 from kickstand.kernel import clock, ids, store
 
@@ -33,6 +33,24 @@ def revoke_token(client_id: int, secret: str) -> None:
     """Make a token worthless from now on."""
     client = _client(client_id)
     _replace_tokens(client, tuple(token for token in client.tokens if token.digest != tokens.digest(secret)))
+
+
+def issue_credential(client_id: int) -> tuple[str, str]:
+    """A further secret that a partner can trade for access tokens: the client's id for that, and the secret.
+
+    The secret is shown once; only its digest is kept. It is valid until it is revoked.
+    """
+    client = _client(client_id)
+    secret, credential = tokens.mint_credential(ids.new_id(), clock.now())
+    _replace_credentials(client, (*client.credentials, credential))
+    return str(client.public_id), secret
+
+
+def revoke_credential(client_id: int, secret: str) -> None:
+    """Make a secret worthless from now on, with all access tokens that were given for it."""
+    client = _client(client_id)
+    digest = tokens.digest(secret)
+    _replace_credentials(client, tuple(each for each in client.credentials if each.digest != digest))
 
 
 def authenticate(secret: str | None) -> ApiClient:
@@ -125,4 +143,14 @@ def _client(client_id: int) -> ApiClient:
 def _replace_tokens(client: ApiClient, replaced: tuple[Token, ...]) -> None:
     unchanged = ClientItem.tokens == list(client.tokens)
     if not store.change(ClientItem.key_of(client), [ClientItem.tokens.set(list(replaced))], condition=unchanged):
+        raise store.Contention
+
+
+def _replace_credentials(client: ApiClient, replaced: tuple[Credential, ...]) -> None:
+    unchanged = (
+        ClientItem.credentials == list(client.credentials)
+        if client.credentials
+        else ClientItem.credentials.does_not_exist() | (ClientItem.credentials == [])
+    )
+    if not store.change(ClientItem.key_of(client), [ClientItem.credentials.set(list(replaced))], condition=unchanged):
         raise store.Contention

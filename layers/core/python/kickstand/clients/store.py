@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from kickstand.clients.model import ApiClient, Product, ProductState, Token
+from kickstand.clients.model import ApiClient, Credential, Product, ProductState, Token
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
@@ -18,6 +18,7 @@ class ClientItem(ClientsItem[ApiClient]):
     KIND = "client"
 
     tokens = Value(tuple[Token, ...])
+    credentials = Value(tuple[Credential, ...])
 
     @staticmethod
     def key(client_id: int) -> Key["ClientItem"]:

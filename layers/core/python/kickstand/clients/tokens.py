@@ -6,11 +6,12 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from kickstand.clients.model import ApiClient, Token
+from kickstand.clients.model import ApiClient, Credential, Token
 
 LIFETIME: Final = timedelta(days=3 * 365)
 _PREFIX: Final = "kst"
 _SECRET_BYTES: Final = 32
+_KEY_BYTES: Final = 32
 _LONGEST: Final = 128
 
 
@@ -23,6 +24,17 @@ def mint(client_id: int, now: datetime) -> tuple[str, Token]:
 def kept(secret: str, expires_at: datetime) -> Token:
     """What we keep of a token."""
     return Token(digest=digest(secret), expires_at=expires_at)
+
+
+def mint_credential(credential_id: int, now: datetime) -> tuple[str, Credential]:
+    """A new credential: the secret to hand out once, and what we keep of it."""
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    return secret, kept_credential(credential_id, secret, secrets.token_hex(_KEY_BYTES), now)
+
+
+def kept_credential(credential_id: int, secret: str, signing_key: str, now: datetime) -> Credential:
+    """What we keep of a credential."""
+    return Credential(id=credential_id, digest=digest(secret), signing_key=signing_key, created_at=now)
 
 
 def digest(secret: str) -> str:
