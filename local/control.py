@@ -64,7 +64,7 @@ class Control:
     def _vehicle(self, request: Request, vehicle: str) -> Response:
         wanted = _object(request) if request.method == "POST" else {}
         described = self.vehicles.control(vehicle, wanted)
-        if "move_to" in wanted:  # whoever then ends the rental means that it ends there
+        if wanted.keys() & {"move_to", "dock", "undock"}:  # whoever then ends the rental means that it ends there
             self.busy_after(_CALM_SECONDS)
         return json_response(200, described)
 

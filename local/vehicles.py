@@ -1,4 +1,7 @@
-"""The fleet simulator: vehicles that answer commands and report their state through the IoT rules of the template."""
+"""The fleet simulator: vehicles that answer commands, and stations that hold them.
+
+Both report through the IoT rules of the template, each on its own topic.
+"""
 
 import json
 import logging
@@ -6,9 +9,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
+from kickstand.fleet.model import Progress
 from kickstand.kernel import ids
 from local.clock import Clock
 from local.queues import Queues
@@ -19,7 +23,10 @@ _log = logging.getLogger(__name__)
 Answer: TypeAlias = Literal["acknowledge", "reject", "silent"]
 _ANSWERS = ("acknowledge", "reject", "silent")
 _DELAY_MS = 30.0
-_PREFIX = "vehicles"
+_PREFIX, _STATIONS = "vehicles", "stations"
+_REPORTED = ("move_to", "battery_percent", "speed_kmh")
+_LOCKING = ("lock", "unlock")
+_DEEDS = ("dock", "undock", "progress")
 _LONGITUDE, _LATITUDE, _FULL = 180, 90, 100
 _FASTEST_KMH = 300
 _LONGEST_DELAY_MS = 86_400_000
@@ -37,15 +44,32 @@ class Behaviour:
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
 
+class Dock(NamedTuple):
+    """One dock of a station, which goes by the number of its cluster."""
+
+    cluster_id: int
+    number: int
+
+
 @dataclass(frozen=True)
 class Status:
-    """What a vehicle reports about itself; degrees, percent, km/h."""
+    """What a vehicle knows about itself; degrees, percent, km/h.
+
+    Attributes:
+        dock: what holds it, which is for its station to tell.
+    """
 
     longitude: float
     latitude: float
     battery_percent: int = _FULL
     locked: bool = True
     speed_kmh: float = 0.0
+    dock: Dock | None = None
+
+    @property
+    def reported(self) -> dict[str, Json]:
+        """What it tells about itself."""
+        return {name: value for name, value in vars(self).items() if name != "dock"}
 
 
 class Vehicles:
@@ -59,9 +83,12 @@ class Vehicles:
         self._everywhere = Behaviour()
         self._behaviours: dict[int, Behaviour] = {}
         self._statuses: dict[int, Status] = {}
+        self._told: dict[int, str] = {}
         self._pending = 0
         self.locate: Callable[[int], Status | None] = lambda _: None
         """Asked for a vehicle that the simulator has not met."""
+        self.locate_station: Callable[[int], tuple[float, float] | None] = lambda _: None
+        """Asked for the longitude and latitude of a station, by its cluster."""
 
     def publish(self, topic: str, payload: bytes) -> None:
         """A message from the platform's side: a command is answered, anything else goes to the rules as it is."""
@@ -74,20 +101,25 @@ class Vehicles:
     def control(self, vehicle: str, request: Mapping[str, Json]) -> dict[str, Json]:
         """Change how one vehicle, or ``all``, behaves; a new position, charge or speed is reported at once.
 
+        So is what somebody does with it: ``dock`` puts it into a dock, ``undock`` takes it out of the one that holds
+        it, ``progress`` is how far it has come with what it was told last.
+
         Raises:
-            ControlError: for a request that is not understood.
+            ControlError: for a request that is not understood, or that cannot happen.
         """
         settings = dict(request)
-        reported: dict[str, Json] = {
-            key: settings.pop(key) for key in ("move_to", "battery_percent", "speed_kmh") if key in settings
-        }
+        reported: dict[str, Json] = {key: settings.pop(key) for key in _REPORTED if key in settings}
+        deeds: dict[str, Json] = {key: settings.pop(key) for key in _DEEDS if key in settings}
         identity = _identity(vehicle)
-        if reported and identity is None:
-            raise ControlError("a position, charge or speed is reported for one vehicle, not for all")
+        if identity is None and (reported or deeds):
+            raise ControlError("what is reported or done is so for one vehicle, not for all")
         if settings:
             self._behave(identity, settings)
-        if reported and identity is not None:
-            self._report(identity, reported)
+        if identity is not None:
+            if reported:
+                self._report(identity, reported)
+            for deed, value in deeds.items():
+                self._do(identity, deed, value)
         return self.describe(identity)
 
     def describe(self, vehicle: int | None) -> dict[str, Json]:
@@ -95,7 +127,12 @@ class Vehicles:
         with self._lock:
             behaviour = self._everywhere if vehicle is None else self._behaviours.get(vehicle, self._everywhere)
             status = None if vehicle is None else self._statuses.get(vehicle)
-        return {"delay_ms": behaviour.delay_ms, **behaviour.answers, **({"reported": vars(status)} if status else {})}
+        described: dict[str, Json] = {"delay_ms": behaviour.delay_ms, **behaviour.answers}
+        if status:
+            described["reported"] = status.reported
+            if status.dock:
+                described["dock"] = status.dock._asdict()
+        return described
 
     def idle(self) -> bool:
         """Whether no answer is on its way."""
@@ -127,20 +164,70 @@ class Vehicles:
             raise ControlError(f"speed_kmh is a number from 0 to {_FASTEST_KMH}")
         if "move_to" in reported:
             changes["longitude"], changes["latitude"] = _position(reported["move_to"])
-        with self._lock:
-            status = self._statuses.get(vehicle)
-        status = status or self.locate(vehicle)
+        status = self._status(vehicle)
         if status is None and "longitude" not in changes:
             raise ControlError("the position of this vehicle is not known yet: give move_to")
         status = replace(status, **changes) if status else Status(**changes)
+        self._keep(vehicle, status)
+        self._say(vehicle, type="telemetry", **status.reported)
+
+    def _do(self, vehicle: int, deed: str, value: Json) -> None:
+        match deed:
+            case "dock":
+                self._put_into(vehicle, _dock(value))
+            case "undock":
+                if value is not True or not self._take_out(vehicle):
+                    raise ControlError("undock is true, for a vehicle in a dock")
+            case "progress":
+                told = self._told.get(vehicle)
+                if told is None or value not in tuple(Progress):
+                    words = ", ".join(Progress)
+                    raise ControlError(f"progress is one of {words}, for a vehicle that was told to lock or unlock")
+                self._say(vehicle, type="progress", command_id=told, progress=value)
+
+    def _put_into(self, vehicle: int, dock: Dock) -> None:
+        place = self.locate_station(dock.cluster_id)
+        if place is None:
+            raise ControlError(f"there is no station {dock.cluster_id}")
+        longitude, latitude = place
+        status = self._status(vehicle) or Status(longitude, latitude)
+        if status.dock:
+            raise ControlError(f"dock {status.dock.number} of the station {status.dock.cluster_id} holds it: undock it")
+        moved = replace(status, longitude=longitude, latitude=latitude, locked=True, speed_kmh=0.0, dock=dock)
+        self._keep(vehicle, moved)
+        self._station_says(vehicle, dock, "docking")
+
+    def _take_out(self, vehicle: int) -> bool:
+        """Take a vehicle out of its dock; answers whether it was in one."""
+        status = self._status(vehicle)
+        if status is None or status.dock is None:
+            return False
+        self._keep(vehicle, replace(status, dock=None))
+        self._station_says(vehicle, status.dock, "undocking")
+        return True
+
+    def _status(self, vehicle: int) -> Status | None:
+        with self._lock:
+            known = self._statuses.get(vehicle)
+        return known or self.locate(vehicle)
+
+    def _keep(self, vehicle: int, status: Status) -> None:
         with self._lock:
             self._statuses[vehicle] = status
-        telemetry = {"type": "telemetry", "vehicle_id": vehicle, "at": self._clock.now().isoformat(), **vars(status)}
-        self._to_rules(f"{_PREFIX}/{vehicle}/messages", json.dumps(telemetry))
+
+    def _say(self, vehicle: int, **message: Json) -> None:
+        words = {"vehicle_id": vehicle, "at": self._clock.now().isoformat(), **message}
+        self._to_rules(f"{_PREFIX}/{vehicle}/messages", json.dumps(words))
+
+    def _station_says(self, vehicle: int, dock: Dock, what: str) -> None:
+        words = {"type": what, **dock._asdict(), "vehicle_id": vehicle, "at": self._clock.now().isoformat()}
+        self._to_rules(f"{_STATIONS}/{dock.cluster_id}/messages", json.dumps(words))
 
     def _receive(self, command: Mapping[str, Json]) -> None:
         vehicle, action = int(command["vehicle_id"]), str(command["action"])
         with self._lock:
+            if action in _LOCKING:
+                self._told[vehicle] = str(command["command_id"])
             behaviour = self._behaviours.get(vehicle, self._everywhere)
             answer = behaviour.answers.get(action, "acknowledge")
             if answer == "silent":
@@ -151,26 +238,14 @@ class Vehicles:
 
     def _answer(self, vehicle: int, action: str, command_id: str, answer: Answer) -> None:
         done = answer == "acknowledge"
-        acknowledgement = {
-            "type": "acknowledgement",
-            "vehicle_id": vehicle,
-            "command_id": command_id,
-            "outcome": "done" if done else "rejected",
-            "reason": None if done else "refused by the vehicle",
-            "at": self._clock.now().isoformat(),
-        }
-        if done and action in {"lock", "unlock"}:
-            self._set_lock(vehicle, locked=action == "lock")
-        self._to_rules(f"{_PREFIX}/{vehicle}/messages", json.dumps(acknowledgement))
+        if done and action in _LOCKING and (status := self._status(vehicle)):
+            self._keep(vehicle, replace(status, locked=action == "lock"))
+        outcome, reason = ("done", None) if done else ("rejected", "refused by the vehicle")
+        self._say(vehicle, type="acknowledgement", command_id=command_id, outcome=outcome, reason=reason)
+        if done and action == "unlock":
+            self._take_out(vehicle)
         with self._lock:
             self._pending -= 1
-
-    def _set_lock(self, vehicle: int, *, locked: bool) -> None:
-        located = None if vehicle in self._statuses else self.locate(vehicle)
-        with self._lock:
-            status = self._statuses.get(vehicle, located)
-            if status:
-                self._statuses[vehicle] = replace(status, locked=locked)
 
     def _to_rules(self, topic: str, payload: str) -> None:
         for rule in self._rules:
@@ -224,3 +299,11 @@ def _position(value: Json) -> tuple[float, float]:
             if abs(longitude) <= _LONGITUDE and abs(latitude) <= _LATITUDE:
                 return float(longitude), float(latitude)
     raise ControlError("move_to is [longitude, latitude] in degrees")
+
+
+def _dock(value: Json) -> Dock:
+    match value:
+        case {"cluster_id": int() as cluster_id, "number": int() as number, **others} if not others:
+            if not isinstance(cluster_id, bool) and not isinstance(number, bool) and number > 0:
+                return Dock(cluster_id, number)
+    raise ControlError('dock is {"cluster_id": …, "number": …}, both whole numbers')

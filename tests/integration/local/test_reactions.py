@@ -169,6 +169,105 @@ def test_a_vehicle_answers_as_it_is_told(platform: Platform, http: urllib3.PoolM
     }
 
 
+@pytest.fixture
+def tell(platform: Platform, http: urllib3.PoolManager) -> Callable[..., Json]:
+    """Controls a vehicle; answers how it behaves then."""
+    platform.vehicles.locate_station = {400: (10.7, 59.9), 401: (10.8, 59.95)}.get
+
+    def send(vehicle: int, **body: Json) -> Json:
+        answer = http.request("POST", f"{platform.url}/_local/vehicles/{vehicle}", json=body)
+        assert answer.status == 200, answer.data
+        platform.settle()
+        return answer.json()
+
+    return send
+
+
+@pytest.fixture
+def command(platform: Platform) -> Callable[[int, str, str], None]:
+    """Commands a vehicle."""
+    iot = boto3.client("iot-data", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+
+    def send(vehicle: int, identity: str, action: str) -> None:
+        payload = {"command_id": identity, "vehicle_id": vehicle, "action": action, "sent_at": "2026-01-01T00:00:00Z"}
+        iot.publish(topic=f"vehicles/{vehicle}/commands", payload=json.dumps(payload))
+        platform.settle()
+
+    return send
+
+
+def test_a_station_tells_which_vehicle_it_holds(tell: Callable[..., Json], reactions: ModuleType) -> None:
+    held = tell(20, dock={"cluster_id": 400, "number": 3})
+    assert held["dock"] == {"cluster_id": 400, "number": 3}
+    assert held["reported"]["longitude"] == 10.7
+    assert "dock" not in tell(20, undock=True)
+    messages = [json.loads(job) | {"at": ""} for job in reactions.jobs]
+    told = {"cluster_id": 400, "number": 3, "vehicle_id": 20, "at": ""}
+    assert messages == [{"type": "docking", **told}, {"type": "undocking", **told}]
+
+
+def test_an_unlocked_vehicle_leaves_its_dock(
+    tell: Callable[..., Json], command: Callable[[int, str, str], None], reactions: ModuleType
+) -> None:
+    tell(21, dock={"cluster_id": 401, "number": 7}, unlock="reject")
+    command(21, "c1", "unlock")
+    tell(21, unlock="silent")
+    command(21, "c2", "unlock")
+    assert tell(21, unlock="acknowledge")["dock"]["number"] == 7
+    command(21, "c3", "unlock")
+    command(21, "c4", "unlock")
+    messages = [json.loads(job) for job in reactions.jobs]
+    assert [each.get("command_id", each["type"]) for each in messages] == ["docking", "c1", "c3", "undocking", "c4"]
+
+
+def test_a_vehicle_says_how_far_it_has_come_with_its_latest_command(
+    tell: Callable[..., Json], command: Callable[[int, str, str], None], reactions: ModuleType
+) -> None:
+    tell(22, lock="silent")
+    command(22, "c1", "lock")
+    command(22, "c2", "ring")
+    tell(22, progress="jammed")
+    jammed = json.loads(reactions.jobs[-1])
+    assert jammed | {"at": ""} == {
+        "type": "progress",
+        "vehicle_id": 22,
+        "command_id": "c1",
+        "progress": "jammed",
+        "at": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("vehicle", "body"),
+    [
+        ("23", {"dock": {"cluster_id": 400}}),
+        ("23", {"dock": {"cluster_id": 400, "number": 0}}),
+        ("23", {"dock": {"cluster_id": 400, "number": True}}),
+        ("23", {"dock": {"cluster_id": 999, "number": 1}}),
+        ("23", {"dock": 400}),
+        ("23", {"undock": True}),
+        ("24", {"dock": {"cluster_id": 400, "number": 2}}),
+        ("24", {"undock": False}),
+        ("24", {"progress": "jammed"}),
+        ("25", {"progress": "stuck"}),
+        ("25", {"progress": []}),
+        ("all", {"undock": True}),
+    ],
+)
+def test_what_cannot_happen_at_a_station_is_refused(
+    platform: Platform,
+    http: urllib3.PoolManager,
+    tell: Callable[..., Json],
+    command: Callable[[int, str, str], None],
+    vehicle: str,
+    body: Json,
+) -> None:
+    if "dock" not in tell(24):
+        tell(24, dock={"cluster_id": 400, "number": 1})
+        command(25, "c1", "unlock")
+    assert http.request("POST", f"{platform.url}/_local/vehicles/{vehicle}", json=body).status == 400
+
+
 @pytest.mark.parametrize(
     ("vehicle", "body"),
     [
