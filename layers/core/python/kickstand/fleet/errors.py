@@ -21,6 +21,12 @@ class NetworkNotFound(DomainError):
     detail = "Zone not found"
 
 
+class ClusterNotFound(DomainError):
+    """The cluster does not exist for this caller."""
+
+    detail = "Dock group not found"
+
+
 class CodeTaken(DomainError):
     """Another vehicle carries this code."""
 

@@ -203,7 +203,7 @@ class Cluster(BaseModel):
 
     id: int
     network_id: int
-    kind: ClusterKind
+    type: ClusterKind
     state: ClusterState = ClusterState.ACTIVE
     name: str
     title: str
@@ -383,6 +383,7 @@ class Vehicle(BaseModel):
         reported_at: when it sent its latest telemetry.
         located_at: when it was last seen to have moved.
         spot: the dock it stands in.
+        spot_at: when a dock last took it or let it go.
         rental_id: the rental that holds it; nothing while nobody rides.
         taken_from: where it stood when its latest ride began.
         hold: the reservation that holds it.
@@ -408,6 +409,7 @@ class Vehicle(BaseModel):
     located_at: datetime
     locked: bool = True
     spot: Spot | None = None
+    spot_at: datetime | None = None
     rental_id: int | None = None
     taken_from: Position | None = None
     hold: Hold | None = None

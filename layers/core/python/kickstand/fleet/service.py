@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from kickstand.fleet.model import (
 from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem
 from kickstand.geo.model import Verdict
 from kickstand.kernel import clock, ids, store
+from kickstand.kernel.cache import Recent
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
@@ -35,6 +36,10 @@ from kickstand.pricing.model import Tariff
 _ATTEMPTS: Final = 4
 _JITTER_M: Final = 8
 _COMMANDS_KEPT: Final = timedelta(days=30)
+_KNOWN_FOR: Final = timedelta(minutes=1)
+_networks: Final[Recent[int, tuple[datetime, Network]]] = Recent(32)
+_MODELS: Final = 512  # kept per process
+_MODEL_FRESH: Final = timedelta(seconds=60)
 
 
 # ── Networks and models ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -58,16 +63,59 @@ def network(network_id: int) -> Network:
     return item.entity
 
 
+def known_network(network_id: int) -> Network:
+    """A network as it was at most a minute ago: mostly from memory, and good enough for its name, timezone and timings.
+
+    Raises:
+        NetworkNotFound: there is none.
+    """
+    now = clock.now()
+    known = _networks.get(network_id)
+    if known is None or known[0] <= now:
+        known = _networks.put(network_id, (now + _KNOWN_FOR, network(network_id)))
+    return known[1]
+
+
 def networks(client: ApiClient) -> list[Network]:
     """The networks that a partner may see, by id; one read."""
     keys = [NetworkItem.key(network_id) for network_id in sorted(client.network_ids)]
     return [item.entity for item in store.load_all(keys) if item is not None]
 
 
+_models: Final[Recent[int, tuple[datetime, VehicleModel]]] = Recent(_MODELS)
+
+
 def put_model(model: VehicleModel) -> None:
-    """Add or change a vehicle model."""
+    """Add or change a vehicle model; processes that know it may take a minute to notice."""
     with store.Transaction() as tx:
         tx.put(VehicleModelItem.of(model))
+    _models.put(model.id, (clock.now(), model))
+
+
+def expect_model(model_id: int) -> None:
+    """Announce that this request will ask for a vehicle model, unless this process knows it."""
+    if _known_model(model_id) is None:
+        store.expect(VehicleModelItem.key(model_id))
+
+
+def model(model_id: int) -> VehicleModel:
+    """A vehicle model, as it was at most a minute ago; mostly no read.
+
+    Raises:
+        LookupError: there is none, although vehicles and tariffs name only models that exist.
+    """
+    known = _known_model(model_id)
+    if known is not None:
+        return known
+    item = store.load(VehicleModelItem.key(model_id))
+    if item is None:
+        raise LookupError(f"no vehicle model {model_id}")
+    return _models.put(model_id, (clock.now(), item.entity))[1]
+
+
+def _known_model(model_id: int) -> VehicleModel | None:
+    known = _models.get(model_id)
+    return known[1] if known is not None and clock.now() - known[0] < _MODEL_FRESH else None
 
 
 # ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -150,6 +198,23 @@ def find(client: ApiClient, public_id: UUID) -> Vehicle:
     if item is None or item.public_id != public_id or not client.may_see(item.network_id):
         raise VehicleNotFound
     return item.entity
+
+
+def expect_id(vehicle_id: int) -> None:
+    """Announce that this request will ask for a vehicle by our own id."""
+    store.expect(VehicleItem.key(vehicle_id))
+
+
+def find_by_id(client: ApiClient, vehicle_id: int) -> Vehicle:
+    """A vehicle of one of the partner's networks by our own id, in whatever state; one read.
+
+    Raises:
+        VehicleNotFound: it does not exist for this partner.
+    """
+    found = vehicle(vehicle_id)
+    if not client.may_see(found.network_id):
+        raise VehicleNotFound
+    return found
 
 
 def find_by_code(client: ApiClient, code: str) -> Vehicle:

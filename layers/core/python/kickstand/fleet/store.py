@@ -9,8 +9,11 @@ from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.fleet.model import (
+    Cluster,
+    ClusterState,
     Command,
     CommandState,
+    DockState,
     Hold,
     Maneuver,
     Network,
@@ -102,6 +105,7 @@ class VehicleItem(FleetItem[Vehicle]):
     rental_id = Value(int, null=True)
     located_at = Value(datetime)
     spot = Value(Spot, null=True)
+    spot_at = Value(datetime, null=True)
     taken_from = Value(Position, null=True)
     hold = Value(Hold, null=True)
     maneuver = Value(Maneuver, null=True)
@@ -125,6 +129,30 @@ class VehicleItem(FleetItem[Vehicle]):
     def model_index_key(network_id: int, model_id: int) -> str:
         """The index key of vehicles of one model."""
         return f"{network_id}#{model_id}"
+
+
+class ClusterItem(FleetItem[Cluster]):
+    """A cluster with what stands in its docks: ``CLUSTER#<id>`` / ``CLUSTER``."""
+
+    KIND = "cluster"
+
+    network_id = Value(int)
+    state = Value(ClusterState)
+    name = Value(str)
+    title = Value(str)
+    subtitle = Value(str, null=True)
+    address = Value(str, null=True)
+    position = Value(Position)
+    radius_m = Value(int)
+    docks = Value(dict[str, DockState])
+    parked = Value(dict[str, int])
+    updated_at = Value(datetime)
+    revision = Value(int)
+
+    @staticmethod
+    def key(cluster_id: int) -> Key["ClusterItem"]:
+        """Where a cluster is kept."""
+        return Key(ClusterItem, f"CLUSTER#{cluster_id}", "CLUSTER")
 
 
 class CodeItem(FleetItem[BaseModel]):

@@ -51,7 +51,7 @@ class Value(Attribute[T], Generic[T]):
     def set(self, value: Any) -> Any:  # noqa: ANN401 - likewise
         """The action that gives the attribute this value."""
         # In expressions pynamodb takes no maps but its own; what is serialized already it takes as it is.
-        given: Any = {self.attr_type: self.serialize(value)} if isinstance(value, BaseModel) else value
+        given: Any = {self.attr_type: self.serialize(value)} if isinstance(value, (BaseModel, dict)) else value
         return super().set(given)
 
     def deserialize(self, value: Any) -> T:  # noqa: ANN401 - pynamodb's signature

@@ -269,6 +269,7 @@ def _pause(attempt: int) -> None:
 
 __all__ = [
     "Action",
+    "Condition",
     "Contention",
     "Key",
     "Transaction",

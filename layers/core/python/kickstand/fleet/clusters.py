@@ -1,0 +1,231 @@
+"""Use cases about clusters and what stands in their docks.
+
+A vehicle's item says in which dock it stands, its cluster's item says which vehicle each dock holds. One transaction
+writes both, in the order of the docks' own events, whatever the order in which these arrive.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet.errors import ClusterNotFound
+from kickstand.fleet.model import Cluster, Spot, Vehicle
+from kickstand.fleet.service import Standing
+from kickstand.fleet.store import ClusterItem, VehicleItem
+from kickstand.kernel import clock, store
+
+_ATTEMPTS: Final = 4
+
+
+# ── Clusters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def put_cluster(cluster: Cluster) -> None:
+    """Open a cluster, or change everything about it except what stands in its docks."""
+    item = ClusterItem.of(cluster)
+    if store.create(item):
+        return
+    actions: list[store.Action] = [
+        ClusterItem.state.set(cluster.state),
+        ClusterItem.name.set(cluster.name),
+        ClusterItem.title.set(cluster.title),
+        ClusterItem.subtitle.set(cluster.subtitle) if cluster.subtitle else ClusterItem.subtitle.remove(),
+        ClusterItem.address.set(cluster.address) if cluster.address else ClusterItem.address.remove(),
+        ClusterItem.position.set(cluster.position),
+        ClusterItem.radius_m.set(cluster.radius_m),
+        ClusterItem.docks.set(cluster.docks),
+        ClusterItem.updated_at.set(clock.now()),
+        ClusterItem.revision.add(1),
+    ]
+    store.change(ClusterItem.key(cluster.id), actions)
+
+
+def expect_cluster(cluster_id: int) -> None:
+    """Announce that this request will ask for a cluster."""
+    store.expect(ClusterItem.key(cluster_id))
+
+
+def cluster(cluster_id: int) -> Cluster:
+    """A cluster by our own id, for work that nobody outside asked for.
+
+    Raises:
+        ClusterNotFound: there is none.
+    """
+    item = store.load(ClusterItem.key(cluster_id))
+    if item is None:
+        raise ClusterNotFound
+    return item.entity
+
+
+def find_cluster(client: ApiClient, cluster_id: int) -> Cluster:
+    """A cluster of one of the partner's networks, in whatever state; one read.
+
+    Raises:
+        ClusterNotFound: it does not exist for this partner.
+    """
+    found = cluster(cluster_id)
+    if not client.may_see(found.network_id):
+        raise ClusterNotFound
+    return found
+
+
+def vehicles_at(cluster: Cluster) -> list[Vehicle]:
+    """The vehicles in a cluster's docks, by the dock's number; one read."""
+    parked = sorted(cluster.parked.items(), key=lambda dock: int(dock[0]))
+    items = store.load_all([VehicleItem.key(vehicle_id) for _, vehicle_id in parked])
+    return [item.entity for item in items if item is not None]
+
+
+# ── What docks report ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Changed(store.Contention):
+    """A vehicle or a dock changed between reading and writing; decide anew."""
+
+
+def dock(vehicle_id: int, cluster_id: int, number: int, at: datetime, standing: Standing) -> bool:
+    """A dock holds a vehicle now; answers whether that was news.
+
+    The vehicle stands locked where the dock is and in no other dock any more; what the dock was thought to hold is out.
+    What comes twice, late, or from a dock or a vehicle that is not there changes nothing.
+
+    Args:
+        vehicle_id: the vehicle.
+        cluster_id: the cluster of the dock.
+        number: of the dock.
+        at: when the dock closed.
+        standing: where the cluster is, and what follows from that.
+
+    Raises:
+        Contention: vehicle or docks kept changing.
+    """
+    return _again_if_changed(lambda: _dock(vehicle_id, cluster_id, str(number), at, standing))
+
+
+def undock(vehicle_id: int, at: datetime) -> bool:
+    """No dock holds a vehicle any more; answers whether that was news. What comes twice or late changes nothing.
+
+    Args:
+        vehicle_id: the vehicle.
+        at: when the dock opened.
+
+    Raises:
+        Contention: vehicle or dock kept changing.
+    """
+    return _again_if_changed(lambda: _undock(vehicle_id, at))
+
+
+def _again_if_changed(attempt: Callable[[], bool]) -> bool:
+    for _ in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except _Changed:
+            store.forget()
+    raise store.Contention
+
+
+def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing: Standing) -> bool:
+    item, place = store.load_all([VehicleItem.key(vehicle_id), ClusterItem.key(cluster_id)])
+    if item is None or place is None or number not in place.docks or item.network_id != place.network_id:
+        return False
+    vehicle: Vehicle = item.entity
+    if not _is_news(vehicle, at):
+        return False
+    before: Cluster = place.entity
+    left = _spot_of(vehicle)
+    other = _vehicle_in(before, number) if before.parked.get(number) not in {None, vehicle_id} else None
+    if other is not None and not _is_news(other, at):
+        return False
+    spot = Spot(cluster_id=cluster_id, cluster_name=before.name, number=int(number))
+    with store.Transaction() as tx:
+        actions = [
+            VehicleItem.spot.set(spot),
+            VehicleItem.spot_at.set(at),
+            VehicleItem.position.set(standing.position),
+            VehicleItem.cell.set(VehicleItem.cell_key(vehicle.network_id, standing.cell)),
+            VehicleItem.verdict.set(standing.verdict),
+            VehicleItem.located_at.set(max(at, vehicle.located_at)),
+            *_lock_state(vehicle, at, locked=True),
+            VehicleItem.revision.add(1),
+        ]
+        tx.update(VehicleItem.key(vehicle_id), actions, condition=_as_read(vehicle), otherwise=_Changed)
+        if other is not None:
+            out = [VehicleItem.spot.remove(), VehicleItem.revision.add(1)]
+            tx.update(VehicleItem.key(other.id), out, condition=_as_read(other), otherwise=_Changed)
+        if before.parked.get(number) != vehicle_id:
+            _park(tx, before, number, vehicle_id, left)
+        if left is not None and left.cluster_id != cluster_id:
+            _vacate(tx, left, vehicle_id)
+    return True
+
+
+def _undock(vehicle_id: int, at: datetime) -> bool:
+    item = store.load(VehicleItem.key(vehicle_id))
+    if item is None or not _is_news(item.entity, at):
+        return False
+    vehicle = item.entity
+    left = _spot_of(vehicle)
+    with store.Transaction() as tx:
+        actions = [
+            VehicleItem.spot.remove(),
+            VehicleItem.spot_at.set(at),
+            *_lock_state(vehicle, at, locked=False),
+            VehicleItem.revision.add(1),
+        ]
+        tx.update(VehicleItem.key(vehicle_id), actions, condition=_as_read(vehicle), otherwise=_Changed)
+        if left is not None:
+            _vacate(tx, left, vehicle_id)
+    return True
+
+
+def _spot_of(vehicle: Vehicle) -> Spot | None:
+    """The dock that a vehicle stands in, if the dock's cluster says so too."""
+    if vehicle.spot is None:
+        return None
+    item = store.load(ClusterItem.key(vehicle.spot.cluster_id))
+    return vehicle.spot if item and item.parked.get(str(vehicle.spot.number)) == vehicle.id else None
+
+
+def _vehicle_in(cluster: Cluster, number: str) -> Vehicle | None:
+    """The vehicle that a dock holds, if the vehicle says so too."""
+    item = store.load(VehicleItem.key(cluster.parked[number]))
+    spot = item.spot if item else None
+    return item.entity if item and spot and (spot.cluster_id, str(spot.number)) == (cluster.id, number) else None
+
+
+def _is_news(vehicle: Vehicle, at: datetime) -> bool:
+    return vehicle.spot_at is None or at > vehicle.spot_at
+
+
+def _as_read(vehicle: Vehicle) -> store.Condition:
+    at, spot = VehicleItem.spot_at, VehicleItem.spot
+    same: store.Condition = at.does_not_exist() if vehicle.spot_at is None else at == vehicle.spot_at
+    if vehicle.spot is None:
+        same &= spot.does_not_exist()
+    else:
+        same &= (spot["cluster_id"] == vehicle.spot.cluster_id) & (spot["number"] == vehicle.spot.number)
+    return same
+
+
+def _lock_state(vehicle: Vehicle, at: datetime, *, locked: bool) -> list[store.Action]:
+    """What a dock's event says about the vehicle's lock, unless the vehicle has said something later."""
+    return [VehicleItem.locked.set(locked)] if at > vehicle.reported_at else []
+
+
+def _park(tx: store.Transaction, cluster: Cluster, number: str, vehicle_id: int, left: Spot | None) -> None:
+    held = cluster.parked.get(number)
+    dock = ClusterItem.parked[number]
+    same = dock.does_not_exist() if held is None else dock == held
+    actions = [dock.set(vehicle_id), ClusterItem.revision.add(1)]
+    if left is not None and left.cluster_id == cluster.id:  # a transaction changes an item once
+        before = ClusterItem.parked[str(left.number)]
+        same &= before == vehicle_id
+        actions.append(before.remove())
+    tx.update(ClusterItem.key(cluster.id), actions, condition=same, otherwise=_Changed)
+
+
+def _vacate(tx: store.Transaction, left: Spot, vehicle_id: int) -> None:
+    dock = ClusterItem.parked[str(left.number)]
+    actions = [dock.remove(), ClusterItem.revision.add(1)]
+    tx.update(ClusterItem.key(left.cluster_id), actions, condition=dock == vehicle_id, otherwise=_Changed)
