@@ -247,6 +247,12 @@ def vehicle(vehicle_id: int) -> Vehicle:
     return item.entity
 
 
+def vehicles(vehicle_ids: Iterable[int]) -> dict[int, Vehicle]:
+    """Vehicles by our own ids, without those that do not exist; one read for up to a hundred."""
+    items = store.load_all([VehicleItem.key(vehicle_id) for vehicle_id in vehicle_ids])
+    return {item.entity.id: item.entity for item in items if item is not None}
+
+
 def in_cells(network_id: int, cells: Iterable[str]) -> list[Vehicle]:
     """All vehicles of a network that stand in any of the H3 cells: one query a cell, then one read."""
     keys = [
