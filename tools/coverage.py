@@ -1,9 +1,10 @@
 """Writes ``docs/coverage.md``: how many of the documented operations of each API are built, and which."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from kickstand.http.operation import Operation
 from tools.registry import ROOT, surfaces
 
 CATALOG: Final = ROOT / "tools" / "catalog.json"
@@ -17,10 +18,12 @@ def catalog() -> dict[str, Any]:
     return dict(json.loads(CATALOG.read_text(encoding="utf-8")))
 
 
-def render(built: Mapping[str, frozenset[str]] | None = None) -> str:
-    """The page. ``built`` names the built operations of each surface; those of the project when not given."""
-    if built is None:
-        built = {surface.name: frozenset(surface.operations) for surface in surfaces()}
+def render(operations: Mapping[str, Iterable[Operation]] | None = None) -> str:
+    """The page. ``operations`` are the built ones by surface; those of the project when not given."""
+    if operations is None:
+        operations = {surface.name: surface.operations.values() for surface in surfaces()}
+    built = {name: frozenset(each.id for each in own if each.documented) for name, own in operations.items()}
+    ours = {name: [each for each in own if not each.documented] for name, own in operations.items()}
     documented = catalog()
     strangers = sorted(built.keys() - documented.keys())
     if strangers:
@@ -49,6 +52,7 @@ def render(built: Mapping[str, frozenset[str]] | None = None) -> str:
     lines.append(f"| **all** | | | **{total}** | **{done}** |")
     for name, api in documented.items():
         lines += ["", f"## {api['title']}", "", *_sections(api, built.get(name, frozenset()))]
+        lines += _ours(ours.get(name, []))
     return "\n".join(lines) + "\n"
 
 
@@ -63,3 +67,12 @@ def _sections(api: Mapping[str, Any], built: frozenset[str]) -> list[str]:
     if hooks := api.get("webhooks"):
         lines += ["", f"Webhooks that the API documents: {', '.join(f'`{hook}`' for hook in hooks)}."]
     return lines
+
+
+def _ours(operations: Iterable[Operation]) -> list[str]:
+    """What the reference takes for granted without documenting it."""
+    lines = [f"| `{each.id}` | {each.method} | `{each.path}` | {each.summary} |" for each in operations]
+    if not lines:
+        return []
+    head = ["| operation | method | path | |", "|---|---|---|---|"]
+    return ["", "Beside these, not part of the reference:", "", *head, *lines]

@@ -65,7 +65,7 @@ def document(surface: Surface[Any], reference: Reference | None = None) -> dict[
     paths: dict[str, Any] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, about, schemas, places)
-    parameters = {model for operation in operations for model in (operation.path_model, operation.query_model) if model}
+    parameters = {model for operation in operations for part, model in operation.inputs.items() if part != "body"}
     for model in parameters:
         schemas.pop(places[model, "validation"], None)
     return {
@@ -92,8 +92,7 @@ def _schemas(
     """All schemas by name, and the name of each model's schema."""
     wanted: dict[tuple[type[BaseModel], Mode], None] = {(error, "serialization"): None}
     for operation in operations:
-        inputs = (operation.path_model, operation.query_model, operation.body_model)
-        wanted.update(((model, "validation"), None) for model in inputs if model is not None)
+        wanted.update(((model, "validation"), None) for model in operation.inputs.values())
         wanted[operation.response_model, "serialization"] = None
     found, definitions = models_json_schema(
         list(wanted), ref_template=_REFERENCE + "{model}", schema_generator=_Schemas
@@ -115,18 +114,24 @@ def _operation(
     }
     if operation.description:
         described["description"] = _unwrapped(operation.description)
+    if operation.public:
+        described["security"] = []
     parameters = [
         parameter
-        for part, model in (("path", operation.path_model), ("query", operation.query_model))
-        if model is not None
-        for parameter in _parameters(part, schemas[places[model, "validation"]])
+        for part, model in operation.inputs.items()
+        if part != "body"
+        for parameter in _parameters(part.removesuffix("s"), schemas[places[model, "validation"]])
     ]
     if parameters:
         described["parameters"] = parameters
     if operation.body_model is not None:
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": _json({"$ref": _REFERENCE + places[operation.body_model, "validation"]}),
+            "content": {
+                "application/x-www-form-urlencoded" if operation.form else "application/json": {
+                    "schema": {"$ref": _REFERENCE + places[operation.body_model, "validation"]}
+                }
+            },
         }
     answer = {"$ref": _REFERENCE + places[operation.response_model, "serialization"]}
     described["responses"] = {
@@ -151,7 +156,7 @@ def _parameters(part: str, schema: Schema) -> Iterable[dict[str, Any]]:
             parameter["description"] = description
         parameter["schema"] = inner
         if inner.get("type") == "array":
-            parameter |= {"style": "form", "explode": False}
+            parameter |= {"style": "form", "explode": True}
         yield parameter
 
 
@@ -169,7 +174,8 @@ def _errors(
     operation: Operation, about: Reference, places: Mapping[tuple[type[BaseModel], Mode], str]
 ) -> dict[str, dict[str, Any]]:
     by_status: dict[int, dict[str, dict[str, Any]]] = {}
-    for answer in (*operation.errors, *about.COMMON_ERRORS):
+    common = (each for each in about.COMMON_ERRORS if not (operation.public and each.status == HTTPStatus.UNAUTHORIZED))
+    for answer in (*operation.errors, *common):
         examples = by_status.setdefault(answer.status, {})
         value = about.error_example(answer).model_dump(mode="json", by_alias=True, exclude_none=True)
         if any(example["value"] == value for example in examples.values()):

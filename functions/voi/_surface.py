@@ -12,6 +12,7 @@ from kickstand.clients import service as clients
 from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
 from kickstand.clients.model import ApiClient
 from kickstand.fleet.errors import (
+    ClusterNotFound,
     CodeTaken,
     CommandSettled,
     NetworkNotFound,
@@ -30,17 +31,25 @@ from kickstand.geo.errors import (
 from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
-from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound
+from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound, UserMismatch
 from kickstand.kernel.errors import Contention, DomainError
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
+    AbilityMissing,
     EndingRefused,
+    FarFromDock,
     ImplausiblePosition,
     NoActiveRental,
+    NoVehicleFits,
     RentalAlreadyEnded,
     RentalNotFound,
     RentalStateRefused,
+    ReservationClosed,
+    ReservationNotFound,
     RiderHasRental,
+    RiderHasReservation,
+    RiderMismatch,
+    TooManyPenaltyPoints,
 )
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -81,8 +90,10 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ProductClosed: INVALID_INPUT,
     RiderNotFound: USER_NOT_FOUND,
     ExternalIdTaken: EXTERNAL_USER_ID_EXISTS,
+    UserMismatch: INVALID_INPUT,
     VehicleNotFound: VEHICLE_NOT_FOUND,
     VehicleUnavailable: VEHICLE_NOT_RENTABLE,
+    ClusterNotFound: INVALID_INPUT,
     CodeTaken: INVALID_INPUT,
     TransitionRefused: INVALID_INPUT,
     CommandSettled: INVALID_INPUT,
@@ -103,6 +114,14 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     RentalStateRefused: INVALID_INPUT,
     EndingRefused: INVALID_INPUT,
     ImplausiblePosition: INVALID_INPUT,
+    FarFromDock: INVALID_INPUT,
+    AbilityMissing: INVALID_INPUT,
+    RiderMismatch: INVALID_INPUT,
+    TooManyPenaltyPoints: INVALID_INPUT,
+    NoVehicleFits: INVALID_INPUT,
+    ReservationNotFound: INVALID_INPUT,
+    ReservationClosed: INVALID_INPUT,
+    RiderHasReservation: INVALID_INPUT,
 }
 """Every domain error and the answer it gets here."""
 

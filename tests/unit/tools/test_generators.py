@@ -1,6 +1,7 @@
 """Templates, OpenAPI documents, coverage and drift, on a surface of three operations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from kickstand.http.operation import ErrorAnswer, Operation
+from tests.support.api import surface
 from tests.unit.tools.fake_surface import BikePath, bicycles
 from tools import coverage, openapi, templates
 from tools.cloudformation import dumps, loads
@@ -158,17 +160,25 @@ def test_documented_errors_are_examples(document: dict[str, Any]) -> None:
 
 
 def test_coverage_counts_what_is_built() -> None:
-    page = coverage.render({"voi": frozenset({"start_rental"})})
+    page = coverage.render({"voi": [surface("voi").operations["start_rental"]]})
     assert "| voi | Voi partner API | `/voi` | 18 | 1 |" in page
     assert "| Rental | 5 | 1 | `start_rental` |" in page
     assert "| **all** | | | **628** | **1** |" in page
 
 
 def test_coverage_refuses_what_nobody_documents() -> None:
+    operation = surface("voi").operations["start_rental"]
     with pytest.raises(LookupError, match="fly"):
-        coverage.render({"voi": frozenset({"fly"})})
+        coverage.render({"voi": [replace(operation, id="fly")]})
     with pytest.raises(LookupError, match="nowhere"):
-        coverage.render({"nowhere": frozenset()})
+        coverage.render({"nowhere": []})
+
+
+def test_coverage_shows_ours_apart() -> None:
+    ours = replace(surface("voi").operations["start_rental"], id="fly", method="POST", path="/fly", documented=False)
+    page = coverage.render({"voi": [ours]})
+    assert "| voi | Voi partner API | `/voi` | 18 | 0 |" in page
+    assert f"| `fly` | POST | `/fly` | {ours.summary} |" in page
 
 
 def test_drift_shows_the_difference(tmp_path: Path) -> None:

@@ -19,3 +19,9 @@ class ProductClosed(DomainError):
     """The product does not exist for this partner, or takes no riders any more."""
 
     detail = "The product does not exist or is not active"
+
+
+class UserMismatch(DomainError):
+    """The request names one of the partner's users and says that it comes from another."""
+
+    detail = "The request is on behalf of another user"

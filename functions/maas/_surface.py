@@ -1,0 +1,267 @@
+"""The surface itself: who calls, for whom, and how every error looks.
+
+Errors have one shape, ``{"code": "invalid_request", "message": "…"}``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field
+
+from kickstand.clients import access
+from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
+from kickstand.clients.model import ApiClient
+from kickstand.fleet.errors import (
+    ClusterNotFound,
+    CodeTaken,
+    CommandSettled,
+    NetworkNotFound,
+    TransitionRefused,
+    VehicleNotFound,
+    VehicleUnavailable,
+)
+from kickstand.geo.errors import (
+    GeofenceChanged,
+    GeofenceTooLarge,
+    InvalidZone,
+    NoOperationsArea,
+    RuleWithoutAreaType,
+    WrongParking,
+)
+from kickstand.http.messages import Answer, Request, json_answer
+from kickstand.http.operation import ErrorAnswer, Operation
+from kickstand.http.surface import Loads, Problem, Surface
+from kickstand.identity import service as identity
+from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound, UserMismatch
+from kickstand.identity.model import user_key
+from kickstand.kernel.errors import Contention, DomainError
+from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
+from kickstand.rental.errors import (
+    AbilityMissing,
+    EndingRefused,
+    FarFromDock,
+    ImplausiblePosition,
+    NoActiveRental,
+    NoVehicleFits,
+    RentalAlreadyEnded,
+    RentalNotFound,
+    RentalStateRefused,
+    ReservationClosed,
+    ReservationNotFound,
+    RiderHasRental,
+    RiderHasReservation,
+    RiderMismatch,
+    TooManyPenaltyPoints,
+)
+from maas._schemas import UserId
+
+MAX_BODY_BYTES: Final = 16 * 1024
+
+INVALID_REQUEST: Final = ErrorAnswer(400, "invalid_request", "The request is not valid")
+INVALID_LOCATION: Final = ErrorAnswer(400, "invalid_location", "This is not possible here")
+INVALID_PRODUCT: Final = ErrorAnswer(400, "invalid_product", "The product does not exist or cannot be used")
+INVALID_DAMAGE_REPORT: Final = ErrorAnswer(
+    400, "ERR_INVALID_DAMAGE_REPORT", "The damage report names no damage that this vehicle can have"
+)
+UNAUTHORIZED: Final = ErrorAnswer(401, "unauthorized", "The access token is missing or not valid")
+USER_MISMATCH: Final = ErrorAnswer(403, "user_mismatch", "The request is on behalf of another user")
+TOO_MANY_PENALTY_POINTS: Final = ErrorAnswer(
+    403, "too_many_penalty_points", "The user has more penalty points than the product allows"
+)
+TRIP_NOT_FOUND: Final = ErrorAnswer(404, "trip_not_found", "Trip not found")
+VEHICLE_NOT_FOUND: Final = ErrorAnswer(404, "vehicle_not_found", "Vehicle not found")
+DOCK_GROUP_NOT_FOUND: Final = ErrorAnswer(404, "dock_group_not_found", "Dock group not found")
+RESERVATION_NOT_FOUND: Final = ErrorAnswer(404, "reservation_not_found", "Reservation not found")
+USER_NOT_FOUND: Final = ErrorAnswer(404, "user_not_found", "User not found")
+PENALTY_NOT_FOUND: Final = ErrorAnswer(404, "penalty_not_found", "Penalty not found")
+SYSTEM_NOT_FOUND: Final = ErrorAnswer(404, "system_not_found", "System not found")
+CRM_NOT_CONFIGURED: Final = ErrorAnswer(404, "crm_not_configured", "The system has no CRM")
+WEBHOOK_NOT_FOUND: Final = ErrorAnswer(404, "webhook_not_found", "Webhook not found")
+VEHICLE_NOT_AVAILABLE: Final = ErrorAnswer(409, "vehicle_not_available", "The vehicle is not available")
+NO_VEHICLE_AVAILABLE: Final = ErrorAnswer(
+    409, "no_vehicle_available", "The dock group has no vehicle available that fits"
+)
+TRIP_IN_PROGRESS: Final = ErrorAnswer(409, "trip_in_progress", "The user is on a trip already")
+TRIP_ENDED: Final = ErrorAnswer(409, "trip_ended", "The trip is over")
+INVALID_STATE: Final = ErrorAnswer(409, "invalid_state", "This is not possible now")
+NOT_SUPPORTED: Final = ErrorAnswer(409, "not_supported", "Vehicles of this type cannot do that")
+RESERVATION_EXISTS: Final = ErrorAnswer(409, "reservation_exists", "The user has a reservation already")
+RESERVATION_CLOSED: Final = ErrorAnswer(409, "reservation_closed", "The reservation is not active any more")
+PENALTY_RESOLVED: Final = ErrorAnswer(409, "penalty_resolved", "The penalty is resolved already")
+TRY_AGAIN: Final = ErrorAnswer(503, "try_again", "Too many requests for the same object at this moment, try again")
+INTERNAL_ERROR: Final = ErrorAnswer(500, "internal_error", "Internal error")
+
+ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
+    NotAuthenticated: UNAUTHORIZED,
+    Contention: TRY_AGAIN,
+    UserMismatch: USER_MISMATCH,
+    ProductNotFound: INVALID_PRODUCT,
+    ProductNameEmpty: INVALID_REQUEST,
+    ProductClosed: INVALID_PRODUCT,
+    RiderNotFound: USER_NOT_FOUND,
+    ExternalIdTaken: INVALID_STATE,
+    VehicleNotFound: VEHICLE_NOT_FOUND,
+    VehicleUnavailable: VEHICLE_NOT_AVAILABLE,
+    ClusterNotFound: DOCK_GROUP_NOT_FOUND,
+    CodeTaken: INVALID_REQUEST,
+    TransitionRefused: INVALID_STATE,
+    CommandSettled: INVALID_STATE,
+    NetworkNotFound: SYSTEM_NOT_FOUND,
+    InvalidZone: INVALID_REQUEST,
+    RuleWithoutAreaType: INVALID_REQUEST,
+    WrongParking: INVALID_REQUEST,
+    NoOperationsArea: INVALID_REQUEST,
+    GeofenceTooLarge: INVALID_REQUEST,
+    GeofenceChanged: TRY_AGAIN,
+    RentalNotFound: TRIP_NOT_FOUND,
+    NoActiveRental: TRIP_NOT_FOUND,
+    RiderHasRental: TRIP_IN_PROGRESS,
+    RentalAlreadyEnded: TRIP_ENDED,
+    RentalStateRefused: INVALID_STATE,
+    EndingRefused: INVALID_LOCATION,
+    ImplausiblePosition: INVALID_LOCATION,
+    FarFromDock: INVALID_LOCATION,
+    AbilityMissing: NOT_SUPPORTED,
+    RiderMismatch: USER_MISMATCH,
+    TooManyPenaltyPoints: TOO_MANY_PENALTY_POINTS,
+    NoVehicleFits: NO_VEHICLE_AVAILABLE,
+    ReservationNotFound: RESERVATION_NOT_FOUND,
+    ReservationClosed: RESERVATION_CLOSED,
+    RiderHasReservation: RESERVATION_EXISTS,
+    PlanNotFound: INVALID_PRODUCT,
+    PlanClosed: INVALID_PRODUCT,
+    PlanNotValid: INVALID_PRODUCT,
+}
+"""Every domain error and the answer it gets here."""
+
+TELLING: Final = frozenset({INVALID_REQUEST, INVALID_LOCATION, INVALID_PRODUCT, INVALID_STATE, NOT_SUPPORTED})
+"""Answers that stand for many errors: the domain says which."""
+
+
+@dataclass(frozen=True)
+class GrantRefused(ErrorAnswer):
+    """A refusal of access, which clients of OAuth 2 know by one of its words (RFC 6749, 5.2).
+
+    Attributes:
+        error: that word.
+    """
+
+    error: str
+
+
+class Error(BaseModel):
+    """How every error looks."""
+
+    code: str = Field(description="A word to program against.")
+    message: str = Field(description="A sentence for the developer.")
+    error: str | None = Field(default=None, description="When no access token is given: why, in a word of OAuth 2.")
+    error_description: str | None = Field(default=None, description="Then, the message once more.")
+
+    @classmethod
+    def of(cls, answer: ErrorAnswer, message: str) -> "Error":
+        """The body of an error answer."""
+        if isinstance(answer, GrantRefused):
+            return cls(code=answer.code, message=message, error=answer.error, error_description=message)
+        return cls(code=answer.code, message=message)
+
+
+class Invalid:
+    """Marks an input with the error that its absence and its invalidity get."""
+
+    def __init__(self, answer: ErrorAnswer, *, empty: ErrorAnswer | None = None) -> None:
+        self.answer = answer
+        self.empty = empty or answer
+
+
+class Headers(BaseModel):
+    """What every authenticated operation takes beside its own input."""
+
+    on_behalf_of: Annotated[UserId | None, Loads(identity.expect_external, of_client=True)] = Field(
+        default=None,
+        alias="On-Behalf-Of",
+        description="The user for whom the client calls. Where the request names another one, it is refused.",
+    )
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        client: the client that the access token was given to.
+        on_behalf_of: the client's own id of the user for whom it says it calls.
+    """
+
+    client: ApiClient
+    on_behalf_of: str | None = None
+
+    def acts_for(self, user_id: str) -> None:
+        """Make sure that the request is not on behalf of another user than ``user_id``.
+
+        An id that the client has given to nobody is no user, and so no other one.
+
+        Raises:
+            UserMismatch: it is.
+        """
+        named = self.on_behalf_of
+        if named is not None and named != user_id and identity.find_external(self.client, named) is not None:
+            raise UserMismatch
+
+
+class Maas(Surface[Caller]):
+    """The surface for clients with an access token."""
+
+    credential = "authorization"
+    common_headers = Headers
+
+    def authenticate(self, request: Request, headers: BaseModel | None) -> Caller:
+        """The client that the bearer token was given to, and the user it calls for."""
+        client = access.authenticate(_bearer(request))
+        return Caller(client, headers.on_behalf_of if isinstance(headers, Headers) else None)
+
+    def claimed_client(self, request: Request) -> int | None:
+        """The client that the bearer token names."""
+        return access.claimed_client(_bearer(request))
+
+    def describe(self, caller: Caller) -> dict[str, Any]:
+        """The client's id, and what the user is kept under: the client's own id of a user may be personal."""
+        described: dict[str, Any] = {"client_id": caller.client.id}
+        if caller.on_behalf_of is not None:
+            described["on_behalf_of"] = user_key(caller.client.id, caller.on_behalf_of)
+        return described
+
+    def refuse(
+        self, _operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+    ) -> Answer:
+        """The error's answer; where that stands for many errors, the domain says what is wrong."""
+        kind = next(each for each in type(error).__mro__ if each in overrides or each in ERRORS)
+        answer = overrides.get(kind) or ERRORS[kind]
+        return _error(answer, str(error) if answer in TELLING else answer.detail)
+
+    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+        """The answer that the input is marked with; the operation's ``invalid_request`` otherwise."""
+        own = next((each for each in operation.errors if each.code == INVALID_REQUEST.code), INVALID_REQUEST)
+        marker = next((each for each in problem.annotation if isinstance(each, Invalid)), Invalid(own))
+        answer = marker.empty if problem.missing else marker.answer
+        return _error(answer, f"{answer.detail}: {problem.message}")
+
+    def fail(self, _operation: Operation) -> Answer:
+        """An internal error."""
+        return _error(INTERNAL_ERROR, INTERNAL_ERROR.detail)
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get(Maas.credential, "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _error(answer: ErrorAnswer, message: str) -> Answer:
+    body = Error.of(answer, message).model_dump_json(exclude_none=True).encode()
+    if answer.status != UNAUTHORIZED.status:
+        return json_answer(answer.status, body)
+    scheme = "Basic" if isinstance(answer, GrantRefused) else "Bearer"
+    return json_answer(answer.status, body, {"www-authenticate": f'{scheme} realm="kickstand"'})
+
+
+maas = Maas("maas", max_body=MAX_BODY_BYTES)
