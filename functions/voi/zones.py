@@ -10,9 +10,10 @@ from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import NetworkNotFound
 from kickstand.geo import service as geo
-from kickstand.geo.model import AreaType, MultiPolygon
+from kickstand.geo.model import AreaType, Edition, MultiPolygon
 from kickstand.http.messages import Representation, Request, compress
 from kickstand.http.surface import Loads
+from kickstand.kernel import clock
 from kickstand.kernel.cache import Recent
 from voi._schemas import Wire
 from voi._surface import EMPTY_ZONE_ID, ZONE_NOT_FOUND, voi
@@ -87,7 +88,7 @@ class ZonePath(Wire):
     zone_id: Annotated[ZoneId, Loads(_expect_geofence)]
 
 
-_bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)
+_bodies: Final[Recent[int, tuple[str, bytes, bytes]]] = Recent(_ZONES_KEPT)
 
 
 @voi.operation(
@@ -102,28 +103,32 @@ _bodies: Final[Recent[int, tuple[int, bytes, bytes]]] = Recent(_ZONES_KEPT)
 def get_zone_areas(caller: ApiClient, path: ZonePath, request: Request) -> Representation:
     """Get the areas of a zone.
 
-    Areas change rarely: the answer may be kept for six hours, and asking with its entity tag costs next to nothing. A
-    zone has either ``no-parking`` or ``parking-spot`` areas, never both.
+    Only areas that are in force at this time of the week are shown. They change rarely: the answer may be kept for as
+    long as it says, six hours at most, and asking with its entity tag costs next to nothing. A zone has either
+    ``no-parking`` or ``parking-spot`` areas, never both.
     """
     network_id = visible_network(caller, path.zone_id)
-    content_id = geo.content_id(network_id)
-    etag = _etag(network_id, content_id)
-    if request.has(etag):
-        return Representation(etag, _AREAS_MAX_AGE_S)
+    edition = geo.edition(network_id)
+    if request.has(_etag(edition)):
+        return Representation(_etag(edition), _max_age(edition))
     kept = _bodies.get(network_id)
-    if kept is None or kept[0] != content_id:
+    if kept is None or kept[0] != edition.tag:
         areas = geo.areas(network_id)
-        body = _areas_body(areas)
-        kept = _bodies.put(network_id, (areas.content_id, body, compress(body)))
-    return Representation(_etag(network_id, kept[0]), _AREAS_MAX_AGE_S, body=kept[1], packed=kept[2])
+        edition, body = areas.edition, _areas_body(areas)
+        kept = _bodies.put(network_id, (edition.tag, body, compress(body)))
+    return Representation(_etag(edition), _max_age(edition), body=kept[1], packed=kept[2])
 
 
-def _etag(network_id: int, content_id: int) -> str:
-    return f'"{network_id}-{content_id}"'
+def _etag(edition: Edition) -> str:
+    return f'"{edition.tag}"'
+
+
+def _max_age(edition: Edition) -> int:
+    return edition.max_age(clock.now(), _AREAS_MAX_AGE_S)
 
 
 def _areas_body(areas: geo.Areas) -> bytes:
-    described = [AreaDescription(area_type=zone.area_type, geometry=zone.geometry) for zone in areas.zones]
+    described = [AreaDescription(area_type=zone.area_type, geometry=zone.geometry) for zone in areas.in_force]
     zone = ZoneAreas(id=str(areas.network_id), attributes=ZoneAreasAttributes(areas=described))
     return ZoneAreasResponse(data=zone).model_dump_json(by_alias=True).encode()
 

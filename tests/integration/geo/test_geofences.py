@@ -98,7 +98,7 @@ def test_an_unchanged_geofence_costs_one_reading(calls: list[str]) -> None:
 
 def test_judging_in_a_new_process_costs_two_readings(calls: list[str]) -> None:
     put(CITY)
-    service._areas.clear()
+    service._zones.clear()
     service._judges.clear()
     calls.clear()
     service.judge(NETWORK, OSLO)

@@ -21,6 +21,7 @@ class ZoneFlaw(StrEnum):
     TOO_FAR = "too_far"
     TOO_LONG = "too_long"
     WRONG_RULE = "wrong_rule"
+    UNKNOWN_TIMEZONE = "unknown_timezone"
 
 
 class InvalidZone(DomainError):
@@ -46,11 +47,11 @@ class WrongParking(DomainError):
 class NoOperationsArea(DomainError):
     """A geofence without an operations area would trap every rider who is on the way."""
 
-    detail = "A geofence needs at least one operations area"
+    detail = "A geofence needs at least one operations area that is always in force"
 
 
 class GeofenceTooLarge(DomainError):
-    """More zones or more coordinates than a geofence may have."""
+    """More zones, coordinates or different schedules than a geofence may have."""
 
     detail = "The geofence is too large"
 

@@ -9,7 +9,7 @@ import shapely
 from shapely.geometry import mapping, shape
 
 from kickstand.geo.errors import InvalidZone, ZoneFlaw
-from kickstand.geo.model import AreaType, EndRefusal, MultiPolygon, Parking, Ring, Verdict, Zone
+from kickstand.geo.model import AreaType, Box, Edition, EndRefusal, MultiPolygon, Parking, Ring, Verdict, Zone
 from kickstand.kernel.place import Position
 
 MAX_SPAN_M: Final = 200_000
@@ -24,12 +24,11 @@ _LONGITUDE_LIMIT: Final = 180
 _LATITUDE_LIMIT: Final = 90
 _CLOSED_TRIANGLE: Final = 4
 
-Box = tuple[float, float, float, float]
-"""West, south, east, north, in degrees."""
-
 
 def checked(zones: Sequence[Zone], near: Position | None = None) -> list[Zone]:
     """The zones with their geometry in normal form: coordinates to 7 decimals, borders anticlockwise, holes clockwise.
+
+    Each gets its centroid.
 
     Args:
         zones: all zones of one network.
@@ -61,7 +60,9 @@ def _normalised(zone: Zone) -> Zone:
         size = f"{width / 1000:.0f} km wide and {height / 1000:.0f} km tall"
         raise InvalidZone(ZoneFlaw.TOO_WIDE, f"{_label(zone)} is {size}; {MAX_SPAN_M // 1000} km is the most")
     oriented = shapely.orient_polygons(geometry)
-    return zone.model_copy(update={"geometry": MultiPolygon.model_validate(mapping(oriented))})
+    centre = shapely.centroid(oriented)
+    centroid = round(centre.x, _DECIMALS), round(centre.y, _DECIMALS)
+    return zone.model_copy(update={"geometry": MultiPolygon.model_validate(mapping(oriented)), "centroid": centroid})
 
 
 def _rings(zone: Zone) -> Iterator[tuple[str, Ring]]:
@@ -111,6 +112,13 @@ def _check_place(zone: Zone, city: Box) -> None:
     raise InvalidZone(ZoneFlaw.TOO_FAR, f"{_label(zone)} lies {away / 1000:.0f} km away from the city")
 
 
+def bounds(zones: Sequence[Zone]) -> Box:
+    """The box around the operations areas among ``zones``, of which there is one at least."""
+    boxes = [_box(zone) for zone in zones if zone.area_type is AreaType.OPERATIONS]
+    west, south, east, north = zip(*boxes, strict=True)
+    return min(west), min(south), max(east), max(north)
+
+
 def _box(zone: Zone) -> Box:
     points = [point for polygon in zone.geometry.coordinates for point in polygon[0]]
     longitudes, latitudes = [longitude for longitude, _ in points], [latitude for _, latitude in points]
@@ -149,9 +157,9 @@ class Judge:
         inside = shapely.intersects_xy(self._shapes[near], position.longitude, position.latitude)
         return [self._zones[index] for index in sorted(near[inside])]
 
-    def verdict(self, position: Position) -> Verdict:
-        """What may happen at ``position``."""
-        zones = self.covering(position)
+    def verdict(self, position: Position, edition: Edition | None = None) -> Verdict:
+        """What may happen at ``position`` while an edition is in force; without any, as if all zones were."""
+        zones = [zone for zone in self.covering(position) if edition is None or edition.shows(zone)]
         types = {zone.area_type for zone in zones}
         speeds = [zone.rule.maximum_speed_kph for zone in zones if zone.rule.maximum_speed_kph is not None]
         return Verdict(

@@ -1,10 +1,10 @@
 """Zones, their rules and what they mean for a position."""
 
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kickstand.geo.errors import RuleWithoutAreaType
 
@@ -96,8 +96,63 @@ class MultiPolygon(BaseModel):
     coordinates: tuple[tuple[Ring, ...], ...]
 
 
+class Weekday(StrEnum):
+    """A day of the week, in the words of GBFS."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+WEEK: Final = tuple(Weekday)
+"""Monday first, as ``datetime.weekday`` counts."""
+
+
+def _in_order(days: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+    return tuple(day for day in WEEK if day in days)
+
+
+def _whole_minute(clock_time: time) -> time:
+    if clock_time.tzinfo is not None or clock_time.second or clock_time.microsecond:
+        raise ValueError("hours and minutes by the clocks of the city")
+    return clock_time
+
+
+Minute = Annotated[time, AfterValidator(_whole_minute)]
+"""What a clock on a wall of the city shows."""
+
+
+class Window(BaseModel):
+    """Hours on some days of the week.
+
+    Attributes:
+        days: on which it begins.
+        start: from then on.
+        end: until then, exclusively; on the next day where it is not after ``start``, so two alike make a whole day.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    days: Annotated[tuple[Weekday, ...], Field(min_length=1), AfterValidator(_in_order)]
+    start: Minute
+    end: Minute
+
+
+Schedule = Annotated[tuple[Window, ...], Field(max_length=21)]
+"""When a zone is in force: in any of these windows, or always where there is none."""
+
+
 class Zone(BaseModel):
-    """An area of a network and its rule."""
+    """An area of a network and its rule.
+
+    Attributes:
+        schedule: when it is in force.
+        centroid: the centre of its area, which need not lie inside; known once it has been published.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -107,6 +162,12 @@ class Zone(BaseModel):
     area_type: AreaType
     rule: ZoneRule
     geometry: MultiPolygon
+    schedule: Schedule = ()
+    centroid: Coordinates | None = None
+
+
+Box = tuple[float, float, float, float]
+"""West, south, east, north, in degrees."""
 
 
 class Geofence(BaseModel):
@@ -117,6 +178,9 @@ class Geofence(BaseModel):
         content_id: which set of parts holds the zones; unique among all attempts to publish.
         parts: how many parts there are.
         zone_count: how many zones there are.
+        timezone: IANA name; whose clocks the schedules of zones mean.
+        schedules: the different ones of its zones, each once.
+        bounds: of its operations areas; unknown of geofences that were published before bounds were kept.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -128,6 +192,38 @@ class Geofence(BaseModel):
     zone_count: int
     parking: Parking
     published_at: datetime
+    timezone: str = "UTC"
+    schedules: tuple[Schedule, ...] = ()
+    bounds: Box | None = None
+
+
+class Edition(NamedTuple):
+    """Which zones of a geofence are in force for a while.
+
+    Attributes:
+        tag: changes exactly when the zones in force do, across restored backups too; good for entity tags.
+        in_force: the schedules in force.
+        since: from then on.
+        until: when that may be different, exclusively; ``None`` for never.
+    """
+
+    tag: str
+    in_force: frozenset[tuple[Window, ...]]
+    since: datetime
+    until: datetime | None
+
+    def shows(self, zone: Zone) -> bool:
+        """Whether a zone of the geofence is in force."""
+        return not zone.schedule or zone.schedule in self.in_force
+
+    def holds_at(self, at: datetime) -> bool:
+        """Whether this is still, and already, the edition."""
+        return self.since <= at and (self.until is None or at < self.until)
+
+    def max_age(self, at: datetime, longest: int) -> int:
+        """For how many whole seconds from ``at`` on it may be shown, ``longest`` at most."""
+        left = longest if self.until is None else int((self.until - at).total_seconds())
+        return max(0, min(longest, left))
 
 
 class EndRefusal(StrEnum):

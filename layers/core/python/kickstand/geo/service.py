@@ -1,11 +1,11 @@
 """Use cases of zones: publish a geofence, show its areas, judge positions."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel, ConfigDict
-
-from kickstand.geo import store
+from kickstand.geo import rules, store
 from kickstand.geo.errors import (
     GeofenceChanged,
     GeofenceTooLarge,
@@ -14,7 +14,7 @@ from kickstand.geo.errors import (
     WrongParking,
     ZoneFlaw,
 )
-from kickstand.geo.model import NOWHERE, AreaType, Geofence, Parking, Verdict, Zone
+from kickstand.geo.model import NOWHERE, AreaType, Box, Edition, Geofence, Parking, Schedule, Verdict, Zone
 from kickstand.kernel import clock, ids
 from kickstand.kernel import store as kernel_store
 from kickstand.kernel.cache import Recent
@@ -26,27 +26,35 @@ if TYPE_CHECKING:
 MAX_ZONES: Final = 5_000
 MAX_ZONE_BYTES: Final = store.PART_BYTES
 MAX_GEOFENCE_BYTES: Final = 8_000_000
+MAX_SCHEDULES: Final = 50
 
 _NETWORKS: Final = 32  # geofences kept per process
 
 
-class Areas(BaseModel):
+@dataclass(frozen=True)
+class Areas:
     """The zones of a network as published.
 
     Attributes:
         version: the geofence's version; 0 where the network has none yet.
-        content_id: changes exactly when the zones do, across restored backups too; good for entity tags.
+        timezone: whose clocks their schedules mean.
+        edition: which of them are in force.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     network_id: int
     version: int
-    content_id: int
+    timezone: str
+    edition: Edition
     zones: tuple[Zone, ...]
 
+    @property
+    def in_force(self) -> list[Zone]:
+        """The zones that are in force now."""
+        return [zone for zone in self.zones if self.edition.shows(zone)]
 
-_areas: Final[Recent[int, Areas]] = Recent(_NETWORKS)
+
+_zones: Final[Recent[int, tuple[int, tuple[Zone, ...]]]] = Recent(_NETWORKS)
+_editions: Final[Recent[int, tuple[int, Edition]]] = Recent(_NETWORKS)
 _judges: "Final[Recent[int, tuple[int, Judge]]]" = Recent(_NETWORKS)
 
 
@@ -56,6 +64,7 @@ def put_zones(
     zones: Sequence[Zone],
     *,
     near: Position | None = None,
+    timezone: str = "UTC",
     expected_version: int | None = None,
 ) -> Geofence:
     """Publish ``zones`` as the whole geofence of a network.
@@ -67,21 +76,23 @@ def put_zones(
         parking: how its vehicles are parked.
         zones: all its zones; ids are the caller's and stay with a zone through its versions.
         near: a place in the city, which tells exchanged coordinates even when all zones have them.
+        timezone: IANA name; whose clocks the schedules of the zones mean.
         expected_version: the version that the caller has seen, 0 for none; without it the one published at this moment.
 
     Returns:
         The published geofence.
 
     Raises:
-        InvalidZone: a geometry, a rule or an id is wrong.
+        InvalidZone: a geometry, a rule or an id is wrong, or there is no such time zone.
         WrongParking: parking spots in a free-floating network, or no-parking areas where parking is mandatory.
-        NoOperationsArea: nothing would be inside.
-        GeofenceTooLarge: more than 5,000 zones or 8 MB of GeoJSON.
+        NoOperationsArea: nothing would be inside, at some hours at least.
+        GeofenceTooLarge: more than 5,000 zones, 8 MB of GeoJSON or 50 different schedules.
         GeofenceChanged: someone else published in the meantime.
     """
     from kickstand.geo import geometry
 
     _check_composition(network_id, parking, zones)
+    schedules = _schedules(zones, timezone)
     kernel_store.forget()
     published = store.read_header(network_id)
     version = 0 if published is None else published.version
@@ -98,6 +109,9 @@ def put_zones(
         zone_count=len(normal),
         parking=parking,
         published_at=clock.now(),
+        timezone=timezone,
+        schedules=schedules,
+        bounds=geometry.bounds(normal),
     )
     geofence = store.write_zones(draft, encoded)
     store.publish(geofence)
@@ -121,11 +135,20 @@ def _check_composition(network_id: int, parking: Parking, zones: Sequence[Zone])
             raise InvalidZone(ZoneFlaw.WRONG_RULE, message)
         if zone.area_type is _FORBIDDEN[parking]:
             raise WrongParking(f'Zone "{zone.name}" is {zone.area_type}, but parking in this network is {parking}')
-    if not any(zone.area_type is AreaType.OPERATIONS for zone in zones):
+    if not any(zone.area_type is AreaType.OPERATIONS and not zone.schedule for zone in zones):
         raise NoOperationsArea
 
 
 _FORBIDDEN: Final = {Parking.FREE_FLOATING: AreaType.PARKING_SPOT, Parking.MANDATORY: AreaType.NO_PARKING}
+
+
+def _schedules(zones: Sequence[Zone], timezone: str) -> tuple[Schedule, ...]:
+    if not rules.is_timezone(timezone):
+        raise InvalidZone(ZoneFlaw.UNKNOWN_TIMEZONE, f"There is no time zone {timezone!r}")
+    different = tuple(dict.fromkeys(zone.schedule for zone in zones if zone.schedule))
+    if len(different) > MAX_SCHEDULES:
+        raise GeofenceTooLarge(f"{len(different)} different schedules; {MAX_SCHEDULES} is the most")
+    return different
 
 
 def _check_sizes(zones: Sequence[Zone], encoded: Sequence[bytes]) -> None:
@@ -148,18 +171,40 @@ def geofence(network_id: int) -> Geofence | None:
     return store.read_header(network_id)
 
 
-def content_id(network_id: int) -> int:
-    """What changes exactly when the zones of a network do; 0 before the first publication. One read."""
-    published = store.read_header(network_id)
-    return published.content_id if published else 0
+def edition(network_id: int) -> Edition:
+    """Which zones of a network are in force; none before the first publication. One read of a header."""
+    return _edition(network_id, store.read_header(network_id))
+
+
+def editions(network_ids: Sequence[int]) -> list[Edition]:
+    """:func:`edition` of several networks in their order, in one reading."""
+    headers = store.read_headers(network_ids)
+    return [_edition(network_id, published) for network_id, published in zip(network_ids, headers, strict=True)]
 
 
 def areas(network_id: int) -> Areas:
     """All zones of a network, from memory when they have not changed; no zones before the first publication."""
     published = store.read_header(network_id)
     if published is None:
-        return Areas(network_id=network_id, version=0, content_id=0, zones=())
-    return _areas_of(published)
+        return Areas(network_id, 0, "UTC", _edition(network_id, None), ())
+    published, zones = _with_zones(published)
+    return Areas(network_id, published.version, published.timezone, _edition(network_id, published), zones)
+
+
+def operating_at(network_ids: Sequence[int], position: Position) -> list[int]:
+    """Those of the networks whose operations areas cover a position, whatever the time of day."""
+    headers = [each for each in store.read_headers(network_ids) if each is not None]
+    near = [each for each in headers if each.bounds is None or _inside(each.bounds, position)]
+    return [
+        published.network_id
+        for published in near
+        if any(zone.area_type is AreaType.OPERATIONS for zone in _with_judge(published)[1].covering(position))
+    ]
+
+
+def _inside(bounds: Box, position: Position) -> bool:
+    west, south, east, north = bounds
+    return west <= position.longitude <= east and south <= position.latitude <= north
 
 
 def judge(network_id: int, position: Position) -> Verdict:
@@ -168,35 +213,42 @@ def judge(network_id: int, position: Position) -> Verdict:
 
 
 def judge_all(network_id: int, positions: Sequence[Position]) -> list[Verdict]:
-    """What may happen at each of ``positions``, all by the same version."""
+    """What may happen at each of ``positions``, all by the same version and at the same time."""
     published = store.read_header(network_id)
     if published is None:
         return [NOWHERE] * len(positions)
-    by = _judge_of(published)
-    return [by.verdict(position) for position in positions]
+    published, by = _with_judge(published)
+    now = _edition(network_id, published)
+    return [by.verdict(position, now) for position in positions]
 
 
-def _areas_of(published: Geofence) -> Areas:
-    known = _areas.get(published.network_id)
-    if known is not None and known.content_id == published.content_id:
-        return known
+def _edition(network_id: int, published: Geofence | None) -> Edition:
+    if published is None:
+        return Edition(f"{network_id}-0", frozenset(), datetime.min.replace(tzinfo=UTC), None)
+    now = clock.now()
+    known = _editions.get(network_id)
+    if known is not None and known[0] == published.content_id and known[1].holds_at(now):
+        return known[1]
+    return _editions.put(network_id, (published.content_id, rules.edition(published, now)))[1]
+
+
+def _with_zones(published: Geofence) -> tuple[Geofence, tuple[Zone, ...]]:
+    known = _zones.get(published.network_id)
+    if known is not None and known[0] == published.content_id:
+        return published, known[1]
     zones = store.read_zones(published)
     if zones is None:  # replaced and expired between the two readings
         kernel_store.forget()
-        return areas(published.network_id)
-    fresh = Areas(
-        network_id=published.network_id, version=published.version, content_id=published.content_id, zones=zones
-    )
-    return _areas.put(published.network_id, fresh)
+        return _with_zones(store.read_header(published.network_id) or published)
+    return published, _zones.put(published.network_id, (published.content_id, zones))[1]
 
 
-def _judge_of(published: Geofence) -> "Judge":
+def _with_judge(published: Geofence) -> "tuple[Geofence, Judge]":
     from kickstand.geo.geometry import Judge
 
     known = _judges.get(published.network_id)
     if known is not None and known[0] == published.content_id:
-        return known[1]
-    current = _areas_of(published)
-    judge = Judge(current.version, published.parking, current.zones)
-    _judges.put(published.network_id, (current.content_id, judge))
-    return judge
+        return published, known[1]
+    published, zones = _with_zones(published)
+    judge = Judge(published.version, published.parking, zones)
+    return published, _judges.put(published.network_id, (published.content_id, judge))[1]

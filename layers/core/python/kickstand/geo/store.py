@@ -86,6 +86,12 @@ def read_header(network_id: int) -> Geofence | None:
     return None if item is None else item.entity
 
 
+def read_headers(network_ids: Sequence[int]) -> list[Geofence | None]:
+    """The published geofences of networks in their order, in one reading."""
+    items = store.load_all([GeofenceItem.key(network_id) for network_id in network_ids])
+    return [None if item is None else item.entity for item in items]
+
+
 def read_zones(geofence: Geofence) -> tuple[Zone, ...] | None:
     """The zones of a geofence; ``None`` where it was replaced so long ago that they are gone."""
     numbers = range(geofence.parts)
