@@ -174,8 +174,7 @@ def _errors(
     operation: Operation, about: Reference, places: Mapping[tuple[type[BaseModel], Mode], str]
 ) -> dict[str, dict[str, Any]]:
     by_status: dict[int, dict[str, dict[str, Any]]] = {}
-    common = (each for each in about.COMMON_ERRORS if not (operation.public and each.status == HTTPStatus.UNAUTHORIZED))
-    for answer in (*operation.errors, *common):
+    for answer in (*operation.errors, *_common(operation, about)):
         examples = by_status.setdefault(answer.status, {})
         value = about.error_example(answer).model_dump(mode="json", by_alias=True, exclude_none=True)
         if any(example["value"] == value for example in examples.values()):
@@ -189,6 +188,16 @@ def _errors(
         str(status): {"description": HTTPStatus(status).phrase, "content": _json(schema, examples)}
         for status, examples in sorted(by_status.items())
     }
+
+
+def _common(operation: Operation, about: Reference) -> Iterable[ErrorAnswer]:
+    """The answers that every operation may give, where this one has none of its own instead and asks who is calling."""
+    own = {(answer.status, answer.code) for answer in operation.errors}
+    for answer in about.COMMON_ERRORS:
+        if (answer.status, answer.code) not in own and not (
+            operation.public and answer.status == HTTPStatus.UNAUTHORIZED
+        ):
+            yield answer
 
 
 def _json(schema: Schema, examples: dict[str, Any] | None = None) -> dict[str, Any]:

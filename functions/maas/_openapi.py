@@ -3,7 +3,7 @@
 from typing import Final
 
 from kickstand.http.operation import ErrorAnswer
-from maas._surface import INTERNAL_ERROR, TRY_AGAIN, UNAUTHORIZED, Error
+from maas._surface import INTERNAL_ERROR, INVALID_REQUEST, TRY_AGAIN, UNAUTHORIZED, Error
 
 TITLE: Final = "Urban Sharing MaaS API"
 VERSION: Final = "1.6.0"
@@ -20,7 +20,7 @@ TAGS: Final = {
     "System": "City operations.",
 }
 ERROR: Final = Error
-COMMON_ERRORS: Final = (UNAUTHORIZED, INTERNAL_ERROR, TRY_AGAIN)
+COMMON_ERRORS: Final = (INVALID_REQUEST, UNAUTHORIZED, INTERNAL_ERROR, TRY_AGAIN)
 
 
 def error_example(answer: ErrorAnswer) -> Error:
