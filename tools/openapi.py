@@ -116,6 +116,8 @@ def _operation(
         described["description"] = _unwrapped(operation.description)
     if operation.public:
         described["security"] = []
+    if operation.deprecated:
+        described["deprecated"] = True
     parameters = [
         parameter
         for part, model in operation.inputs.items()

@@ -47,6 +47,7 @@ class Operation:
         timeout: seconds.
         public: whether it asks nobody who they are.
         documented: whether the published reference has it; what a reference leaves to its servers is ours.
+        deprecated: whether the reference advises against it.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Operation:
     timeout: int
     public: bool
     documented: bool
+    deprecated: bool
 
     @property
     def inputs(self) -> dict[str, type[BaseModel]]:

@@ -140,6 +140,7 @@ class Surface(ABC, Generic[Caller]):
         public: bool = False,
         form: bool = False,
         documented: bool = True,
+        deprecated: bool = False,
     ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
@@ -161,6 +162,7 @@ class Surface(ABC, Generic[Caller]):
             public: nobody is asked who they are; the function gets no ``caller``.
             form: the body is a form instead of JSON.
             documented: the published reference has the operation.
+            deprecated: the published reference advises against it.
         """
 
         def declare(function: Callable[..., BaseModel | Representation]) -> Handler:
@@ -191,6 +193,7 @@ class Surface(ABC, Generic[Caller]):
                 timeout=timeout,
                 public=public,
                 documented=documented,
+                deprecated=deprecated,
             )
             self.operations[declared.id] = declared
             run = _Runner(self, declared, function, frozenset(parameters), refusals or {})
