@@ -27,6 +27,7 @@ os.environ.update(
         "POWERTOOLS_METRICS_NAMESPACE": "Kickstand",
         "DOCUMENTS_BUCKET": "documents",
         "EVENT_BUS": "events",
+        "RESERVATION_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:reservation",
         "RENTAL_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:rental",
         "VEHICLE_TOPIC_PREFIX": "vehicles",
         "MAIL_FROM": "rides@kickstand.example",

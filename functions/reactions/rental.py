@@ -3,13 +3,14 @@
 from typing import Final
 
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Action, Command, Unavailability
-from kickstand.fleet.store import CommandItem
-from kickstand.kernel.consumers import Change, stream_consumer
+from kickstand.fleet.model import Action, Command, Unavailability, Vehicle
+from kickstand.fleet.store import CommandItem, VehicleItem
+from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.events import Event
+from kickstand.rental import reservations, rules
 from kickstand.rental import service as rentals
-from kickstand.rental.model import Rental, RentalState
-from kickstand.rental.store import RentalItem
+from kickstand.rental.model import Rental, RentalState, Reservation
+from kickstand.rental.store import RentalItem, ReservationItem
 
 _UNLOCKED: Final = frozenset({RentalState.STARTING, RentalState.IN_PROGRESS})
 
@@ -22,6 +23,7 @@ def follow_rentals(change: Change[Rental]) -> None:
         return
     try:
         _command(rental, event)
+        _limit_speed(rental, event)
     finally:  # a rider is not left waiting for as long as no command gets out: the workflow has a deadline for that
         if event.name == "RentalStarted":
             rentals.launch(rental)
@@ -29,11 +31,45 @@ def follow_rentals(change: Change[Rental]) -> None:
             rentals.wake(rental)
 
 
+@stream_consumer(ReservationItem)
+def follow_reservations(change: Change[Reservation]) -> None:
+    """Let a new reservation's workflow wait for it to expire."""
+    if change.new is not None and change.event is not None and change.event.name == "ReservationMade":
+        reservations.launch(change.new)
+
+
+follow_rental_table: Final = chained(follow_rentals, follow_reservations)
+"""Whatever has to happen soon after a change in the rental table."""
+
+
+@stream_consumer(VehicleItem)
+def follow_holds(change: Change[Vehicle]) -> None:
+    """Cancel a reservation whose vehicle was taken away from it; one that has ended by itself is over already."""
+    old, new = change.old, change.new
+    if old is None or old.hold is None or (new is not None and new.hold == old.hold):
+        return
+    reservations.drop(old.hold.reservation_id)
+
+
 def _command(rental: Rental, event: Event) -> None:
     action = _wanted(event)
     # News can be old: what the rental does not want any more must not reach the vehicle.
     if action is not None and (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
         fleet.send_command(event.id, rental.vehicle_id, action, rental_id=rental.id)
+
+
+def _limit_speed(rental: Rental, event: Event) -> None:
+    """Hold the vehicle to what the partner wants for as long as the rental lasts."""
+    if rental.max_speed_kmh is None or event.name not in {"RentalStarted", "RentalCompleted", "RentalCancelled"}:
+        return
+    vehicle = fleet.vehicle(rental.vehicle_id)
+    over = event.name != "RentalStarted"
+    if over and vehicle.rental_id is not None:
+        return  # the next rental has come to its own terms
+    limit = rules.speed_limit(None if over else rental, vehicle.verdict)
+    fleet.send_command(
+        event.id, vehicle.id, Action.LIMIT_SPEED, rental_id=rental.id, parameters={"max_speed_kmh": limit}
+    )
 
 
 def _wanted(event: Event) -> Action | None:

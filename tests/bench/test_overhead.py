@@ -25,7 +25,8 @@ TIMES = 2_000
 
 def test_the_surface_around_an_empty_use_case(aws: object, monkeypatch: pytest.MonkeyPatch) -> None:
     city = City()
-    rental = rules.started(ids.new_id(), city.rider(), city.vehicle(), clock.now(), None)
+    renter = rules.Renter.of(city.rider(), city.client)
+    rental = rules.started(ids.new_id(), renter, city.vehicle(), clock.now())
     answer = RentalList.of(rental)
     surface = Voi("bench", max_body=16 * 1024)
 

@@ -28,6 +28,7 @@ from reactions import rental as rental_reactions
 from reactions import vehicles as vehicle_reactions
 from tests.support.city import City
 from workflows import rental as tasks
+from workflows._tasks import TaskFailed
 
 Records = list[dict[str, Any]]
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -161,7 +162,7 @@ class World:
             store.begin()
             try:
                 return call()
-            except (Crash, tasks.TaskFailed):
+            except (Crash, TaskFailed):
                 continue
         raise AssertionError("it never succeeds")
 

@@ -129,6 +129,9 @@ def test_handlers_exist_in_the_package_that_is_uploaded(body: dict[str, Any]) ->
     assert body["Architectures"] == ["arm64"]
 
 
+WORKFLOWS = {"RENTAL_WORKFLOW_ARN": "RentalWorkflow", "RESERVATION_WORKFLOW_ARN": "ReservationWorkflow"}
+
+
 def test_one_name_never_has_two_values() -> None:
     root = load(ROOT_TEMPLATE)
     variables = root["Globals"]["Function"]["Environment"]["Variables"]
@@ -143,13 +146,15 @@ def test_one_name_never_has_two_values() -> None:
         given = {
             name: stack[value["Ref"]] if isinstance(value, dict) else value
             for name, value in nested.items()
-            if name != "RENTAL_WORKFLOW_ARN"
+            if name not in WORKFLOWS
         }
-        assert given == {name: value for name, value in variables.items() if name != "RENTAL_WORKFLOW_ARN"}
-        # The workflow's ARN is spelled out in the root template, where a reference would be circular.
-        assert stack[nested["RENTAL_WORKFLOW_ARN"]["Ref"]] == {"Ref": "RentalWorkflow"}
-    name = root["Resources"]["RentalWorkflow"]["Properties"]["Name"]["Fn::Sub"]
-    assert variables["RENTAL_WORKFLOW_ARN"]["Fn::Sub"].endswith(f":stateMachine:{name}")
+        assert given == {name: value for name, value in variables.items() if name not in WORKFLOWS}
+        # A workflow's ARN is spelled out in the root template, where a reference would be circular.
+        for variable, workflow in WORKFLOWS.items():
+            assert stack[nested[variable]["Ref"]] == {"Ref": workflow}
+    for variable, workflow in WORKFLOWS.items():
+        name = root["Resources"][workflow]["Properties"]["Name"]["Fn::Sub"]
+        assert variables[variable]["Fn::Sub"].endswith(f":stateMachine:{name}")
 
 
 def test_every_role_is_used() -> None:

@@ -9,7 +9,6 @@ import pytest
 from kickstand.fleet.errors import VehicleUnavailable
 from kickstand.fleet.model import Action, Command, CommandState, RentTimings
 from kickstand.geo.model import EndRefusal, Verdict
-from kickstand.identity.model import Rider
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.rental import rules
@@ -33,7 +32,7 @@ TIMINGS = RentTimings(
 NEVER = RentTimings(
     too_long_notice_s=0, too_long_repeat_s=0, stolen_after_s=0, auto_pause_after_s=0, max_pause_s=0, max_rental_s=0
 )
-RIDER = Rider(id=7, public_id=UUID(int=7), client_id=1, product_id=2, email="a@mail.example.com")
+RENTER = rules.Renter(rider_id=7, client_id=1, client_public_id=UUID(int=1), product_id=2)
 
 
 def after(seconds: float) -> datetime:
@@ -41,7 +40,7 @@ def after(seconds: float) -> datetime:
 
 
 def started() -> Rental:
-    return rules.started(99, RIDER, vehicle(5), NOON, None)
+    return rules.started(99, RENTER, vehicle(5), NOON)
 
 
 def riding() -> Rental:
@@ -73,7 +72,7 @@ def test_a_start_commits_the_offer_and_the_place() -> None:
 def test_a_vehicle_in_a_forbidden_place_is_not_taken() -> None:
     forbidden = Verdict(geofence_version=1, ride_start_allowed=False, end_refusal=EndRefusal.NO_GO)
     with pytest.raises(VehicleUnavailable):
-        rules.started(99, RIDER, vehicle(5, verdict=forbidden), NOON, None)
+        rules.started(99, RENTER, vehicle(5, verdict=forbidden), NOON)
 
 
 @pytest.mark.parametrize(

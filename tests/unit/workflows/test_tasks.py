@@ -5,8 +5,11 @@ import logging
 import pytest
 from pydantic import BaseModel
 
+from kickstand.rental import reservations
 from kickstand.rental import service as rentals
 from workflows import rental as tasks
+from workflows import reservation as reservation_tasks
+from workflows._tasks import TaskFailed
 
 
 class Mail(BaseModel):
@@ -18,7 +21,7 @@ def test_the_text_of_an_error_is_kept_from_log_and_history(
 ) -> None:
     kept = {"address": "agatha@mail.example"}
     monkeypatch.setattr(rentals, "situation", lambda _: Mail.model_validate(kept))
-    with caplog.at_level(logging.INFO), pytest.raises(tasks.TaskFailed) as failure:
+    with caplog.at_level(logging.INFO), pytest.raises(TaskFailed) as failure:
         tasks.plan({"rental_id": 7}, None)
     assert str(failure.value) == "ValidationError"
     assert failure.value.__cause__ is None
@@ -44,5 +47,7 @@ def test_what_is_parked_has_the_name_of_its_error(
 ) -> None:
     parked: list[tuple[int, str]] = []
     monkeypatch.setattr(rentals, "park", lambda rental_id, error: parked.append((rental_id, error)))
+    monkeypatch.setattr(reservations, "park", lambda reservation_id, error: parked.append((reservation_id, error)))
     tasks.park({"rental_id": 7, "error": failure}, None)
-    assert parked == [(7, name)]
+    reservation_tasks.park_reservation({"reservation_id": 8, "error": failure}, None)
+    assert parked == [(7, name), (8, name)]

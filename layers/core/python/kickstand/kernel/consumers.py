@@ -111,6 +111,32 @@ def stream_batch_consumer(item: type[Item[Entity]]) -> Callable[[Callable[[list[
     return declare
 
 
+def chained(*consumers: Handler) -> Handler:
+    """One handler of a stream for several consumers, as a shard serves no more than two functions well.
+
+    Every consumer sees every record. Where one of them fails, all see the records again from there on; they know those
+    that they have followed.
+    """
+
+    def handler(batch: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
+        failures: set[str] = set()
+        stuck: Stuck | None = None
+        for consumer in consumers:
+            try:
+                answer = consumer(batch, context)
+            except Stuck as error:
+                stuck = error
+            else:
+                failures |= {each["itemIdentifier"] for each in answer["batchItemFailures"]}
+        if stuck is not None:
+            raise stuck
+        order = [_sequence(record["dynamodb"]) for record in batch["Records"]]
+        first = next((sequence for sequence in order if sequence in failures), None)
+        return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
+
+    return handler
+
+
 def _unless_stuck(batch: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
     records = batch["Records"]
     if len(records) > 1 and answer["batchItemFailures"] == [{"itemIdentifier": _sequence(records[0]["dynamodb"])}]:

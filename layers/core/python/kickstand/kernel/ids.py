@@ -37,6 +37,16 @@ def created_at(identifier: int) -> datetime:
     return _EPOCH + (identifier >> _RANDOM_BITS) * _MILLISECOND
 
 
+HIGHEST: Final = (1 << _ID_BITS) - 1
+"""No identifier is higher."""
+
+
+def first_id(at: datetime) -> int:
+    """The lowest identifier of the millisecond of ``at``; from 0 to :data:`HIGHEST`, whatever the time."""
+    elapsed = max(0, (at - _EPOCH) // _MILLISECOND)
+    return min(elapsed << _RANDOM_BITS, HIGHEST)
+
+
 def new_uuid(identifier: int) -> UUID:
     """A fresh version 4 UUID from which :func:`id_of` reads ``identifier`` back."""
     return uuid_of(identifier, secrets.randbits(_NONCE_BITS))

@@ -1,8 +1,9 @@
-"""The rental's workflow in Step Functions, and the event bus."""
+"""The workflows of rentals and reservations in Step Functions, and the event bus."""
 
 import json
 import os
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from kickstand.kernel import aws
 from kickstand.rental.model import Rental
@@ -12,13 +13,19 @@ _NOT_WAITING: Final = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 
 def start_workflow(rental_id: int) -> None:
     """Start the execution ``rental-<id>``; one that runs or ran stays the only one."""
+    _start(os.environ["RENTAL_WORKFLOW_ARN"], f"rental-{rental_id}", {"rental_id": rental_id})
+
+
+def start_reservation_workflow(reservation_id: int, expires_at: datetime) -> None:
+    """Start the execution ``reservation-<id>``, which sleeps until the reservation expires; likewise only one."""
+    given = {"reservation_id": reservation_id, "expires_at": f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"}
+    _start(os.environ["RESERVATION_WORKFLOW_ARN"], f"reservation-{reservation_id}", given)
+
+
+def _start(workflow: str, name: str, given: dict[str, Any]) -> None:
     states = aws.client("stepfunctions")
     try:
-        states.start_execution(
-            stateMachineArn=os.environ["RENTAL_WORKFLOW_ARN"],
-            name=f"rental-{rental_id}",
-            input=json.dumps({"rental_id": rental_id}),
-        )
+        states.start_execution(stateMachineArn=workflow, name=name, input=json.dumps(given))
     except states.exceptions.ExecutionAlreadyExists:
         return
 

@@ -62,6 +62,8 @@ class EndReason(StrEnum):
     """Who or what ended a rental."""
 
     RIDER = "rider"
+    CANCELLED = "cancelled"
+    """By the rider, before the vehicle had unlocked."""
     OPERATOR = "operator"
     LEFT_UNLOCKED = "left_unlocked"
     PAUSED_TOO_LONG = "paused_too_long"
@@ -83,6 +85,19 @@ class TransitionReason(StrEnum):
     MOVED_TO_DEPOT = "moved_to_depot"
     DECOMMISSIONED = "decommissioned"
     ILLEGAL_PARKING = "illegal_parking"
+
+
+class RiderPosition(BaseModel):
+    """Where a rider says to be.
+
+    Attributes:
+        accuracy_m: the true position is within this distance.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    position: Position
+    accuracy_m: Annotated[float, Field(ge=0)] | None = None
 
 
 class Transition(BaseModel):
@@ -130,6 +145,7 @@ class Rental(BaseModel):
         notices: how often the rider has been reminded of a long rental.
         fare: decided at the end.
         receipt: where the receipt's document is kept, once it exists.
+        client_public_id: the partner as others know it.
         external_rider_id: the partner's own id of the rider.
         reservation_id: the reservation that the start completed.
         plan: the pricing plan on which the rider rides, committed at the start; its prices replace the tariff's.
@@ -168,6 +184,7 @@ class Rental(BaseModel):
     notices: Annotated[int, Field(ge=0)] = 0
     fare: Fare | None = None
     receipt: str | None = None
+    client_public_id: UUID | None = None
     external_rider_id: str | None = None
     reservation_id: int | None = None
     plan: PricingPlan | None = None
@@ -263,6 +280,7 @@ class Reservation(BaseModel):
 
     id: int
     client_id: int
+    client_public_id: UUID
     rider_id: int
     external_rider_id: str
     network_id: int

@@ -4,31 +4,74 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
+from kickstand.clients.model import ApiClient
 from kickstand.fleet.errors import VehicleUnavailable
-from kickstand.fleet.model import Command, CommandState, RentTimings, Vehicle
+from kickstand.fleet.model import (
+    Ability,
+    Category,
+    Cluster,
+    ClusterKind,
+    Command,
+    CommandState,
+    RentTimings,
+    Spot,
+    Vehicle,
+    VehicleModel,
+    VehicleState,
+)
 from kickstand.geo.model import Verdict
 from kickstand.identity.model import Rider
 from kickstand.kernel import ids
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing import rules as pricing
-from kickstand.pricing.model import Fare
-from kickstand.rental.errors import EndingRefused, ImplausiblePosition, RentalAlreadyEnded
+from kickstand.pricing.model import Allowance, Fare, PricingPlan
+from kickstand.rental.errors import (
+    AbilityMissing,
+    EndingRefused,
+    FarFromDock,
+    ImplausiblePosition,
+    RentalAlreadyEnded,
+    RiderMismatch,
+    TooManyPenaltyPoints,
+)
 from kickstand.rental.model import (
     RENTAL_STATES,
     EndReason,
     Rental,
     RentalState,
     RentalTrigger,
+    RiderPosition,
     Segment,
     SegmentKind,
     Track,
+    Transition,
+    TransitionReason,
 )
 
 _FARTHEST_RIDER_M: Final = 50_000
+_BESIDE_M: Final = 1_000
 _JITTER_M: Final = 10
 _WALKING_KMH: Final = 2
+
+_UNABLE: Final = {
+    Ability.PAUSE: "a ride cannot be paused",
+    Ability.END_REMOTELY: "a ride ends by putting the vehicle into a dock",
+    Ability.LIMIT_SPEED: "its speed cannot be limited",
+}
+
+_SAID: Final = {
+    EndReason.OPERATOR: TransitionReason.CANCELLED_BY_OPERATOR,
+    EndReason.LEFT_UNLOCKED: TransitionReason.NO_INTERACTION,
+    EndReason.PAUSED_TOO_LONG: TransitionReason.TIME_LIMIT_EXCEEDED,
+    EndReason.TOO_LONG: TransitionReason.TIME_LIMIT_EXCEEDED,
+    EndReason.STOLEN: TransitionReason.TIME_LIMIT_EXCEEDED,
+    EndReason.UNLOCK_REJECTED: TransitionReason.VEHICLE_UNREACHABLE,
+    EndReason.UNLOCK_UNCONFIRMED: TransitionReason.VEHICLE_UNREACHABLE,
+}
+"""What partners are told where nobody has said more."""
 
 # ── Timers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -39,6 +82,7 @@ class Timer(StrEnum):
     UNLOCK_TIMEOUT = "unlock_timeout"
     START_TIMEOUT = "start_timeout"
     TOO_LONG_NOTICE = "too_long_notice"
+    PENALTY = "penalty"
     AUTO_PAUSE = "auto_pause"
     PAUSE_EXPIRED = "pause_expired"
     TOO_LONG = "too_long"
@@ -93,7 +137,15 @@ def _limits(rental: Rental, timings: RentTimings) -> list[Deadline | None]:
         _after(Timer.STOLEN, rental.started_at, timings.stolen_after_s),
         _after(Timer.TOO_LONG, rental.started_at, timings.max_rental_s),
         _after(Timer.TOO_LONG_NOTICE, rental.started_at, notice_s),
+        _penalty(rental),
     ]
+
+
+def _penalty(rental: Rental) -> Deadline | None:
+    plan = rental.plan
+    if plan is None or not plan.penalty_after_s or (rental.penalties and not plan.penalty_repeat_s):
+        return None
+    return _after(Timer.PENALTY, rental.started_at, plan.penalty_after_s + rental.penalties * plan.penalty_repeat_s)
 
 
 def _after(timer: Timer, start: datetime, seconds: int) -> Deadline | None:
@@ -123,11 +175,71 @@ def check_near(rider: Position | None, vehicle: Position) -> None:
     raise ImplausiblePosition
 
 
+def check_beside(rider: RiderPosition | None, vehicle: Position) -> None:
+    """Refuse a rider who, however wrong the position may be, is not with the vehicle."""
+    if rider is not None and rider.position.distance_m(vehicle) - (rider.accuracy_m or 0) > _BESIDE_M:
+        raise ImplausiblePosition
+
+
+def check_rider(rental: Rental, user_id: str | None) -> None:
+    """Refuse to touch somebody else's rental, where the caller says whose it should be."""
+    if user_id is not None and user_id != rental.external_rider_id:
+        raise RiderMismatch
+
+
+def check_able(model: VehicleModel, ability: Ability) -> None:
+    """Refuse what vehicles of the model cannot do."""
+    if ability not in model.abilities:
+        raise AbilityMissing(f"{model.name}: {_UNABLE[ability]}")
+
+
+def check_plan(plan: PricingPlan | None, points: int, vehicle: Vehicle) -> None:
+    """Refuse a plan that the rider or the vehicle's network must not use."""
+    if plan is None:
+        return
+    if not plan.tolerates(points):
+        raise TooManyPenaltyPoints
+    pricing.check_currency(plan, vehicle.offer.currency)
+
+
+def check_holder(vehicle: Vehicle, rider_id: int, now: datetime) -> None:
+    """Refuse a vehicle that is reserved for somebody else, or whose reservation has run out."""
+    if vehicle.hold is not None and (vehicle.hold.rider_id != rider_id or vehicle.hold.until <= now):
+        raise VehicleUnavailable
+
+
 def check_may_end(verdict: Verdict) -> None:
     """Refuse to end a rental where the geofences forbid it."""
     if not verdict.ride_end_allowed:
         reason = verdict.end_refusal.replace("_", " ") if verdict.end_refusal else "not allowed"
         raise EndingRefused(f"{EndingRefused.detail}: {reason}")
+
+
+def place_at(cluster: Cluster | None, rental: Rental) -> tuple[Spot | None, bool]:
+    """Where a vehicle that belongs into docks is left by ending its rental, and whether it belongs there.
+
+    Args:
+        cluster: the one within whose radius it stands, if there is one.
+        rental: whose vehicle it is; a plan may let it be left elsewhere, at a fee.
+
+    Raises:
+        FarFromDock: it must not be left where it stands.
+    """
+    if cluster is None:
+        if rental.plan is None or not rental.plan.free_floating_fee:
+            raise FarFromDock
+        return None, False
+    free = cluster.free_docks
+    if cluster.type is not ClusterKind.VIRTUAL or not free:
+        return None, True  # it stands beside the docks
+    return Spot(cluster_id=cluster.id, cluster_name=cluster.name, number=free[0]), True
+
+
+def fits(vehicle: Vehicle, model: VehicleModel, category: Category, rider_id: int) -> bool:
+    """Whether a vehicle can be claimed for a rider who has asked for its category only."""
+    free = vehicle.state is VehicleState.AVAILABLE
+    mine = vehicle.hold is not None and vehicle.hold.rider_id == rider_id
+    return (free or mine) and model.category is category and vehicle.verdict.ride_start_allowed
 
 
 @dataclass(frozen=True)
@@ -139,16 +251,54 @@ class Ending:
         at: until when it is charged.
         fine: for leaving the vehicle unlocked, in minor units of the tariff's currency.
         warned: whether the rider is told that next time there will be a fine.
+        spot: the dock in which the vehicle is left.
+        docked: whether the vehicle is where its kind belongs; leaving it elsewhere may cost a fee.
+        transition: what was said about it; without a word, what the reason means is said.
     """
 
     reason: EndReason
     at: datetime
     fine: int = 0
     warned: bool = False
+    spot: Spot | None = None
+    docked: bool = True
+    transition: Transition | None = None
 
 
-def started(rental_id: int, rider: Rider, vehicle: Vehicle, now: datetime, rider_position: Position | None) -> Rental:
-    """A new rental of a vehicle, at the tariff it is offered at.
+@dataclass(frozen=True)
+class Renter:
+    """Who rents, and on what terms.
+
+    Attributes:
+        plan, allowance: the pricing plan and what the rider's use of it leaves for this ride.
+        max_speed_kmh: what the partner limits the vehicle to.
+    """
+
+    rider_id: int
+    client_id: int
+    client_public_id: UUID
+    product_id: int | None = None
+    external_id: str | None = None
+    position: Position | None = None
+    plan: PricingPlan | None = None
+    allowance: Allowance | None = None
+    max_speed_kmh: int | None = None
+
+    @classmethod
+    def of(cls, rider: Rider, client: ApiClient, position: Position | None = None) -> "Renter":
+        """A rider of a partner, at the vehicle's own tariff."""
+        return cls(
+            rider_id=rider.id,
+            client_id=client.id,
+            client_public_id=client.public_id,
+            product_id=rider.product_id,
+            external_id=rider.external_id,
+            position=position,
+        )
+
+
+def started(rental_id: int, renter: Renter, vehicle: Vehicle, now: datetime) -> Rental:
+    """A new rental of a vehicle, at the tariff it is offered at or at the renter's plan.
 
     Raises:
         VehicleUnavailable: the geofences forbid to take it where it stands.
@@ -158,18 +308,25 @@ def started(rental_id: int, rider: Rider, vehicle: Vehicle, now: datetime, rider
     return Rental(
         id=rental_id,
         public_id=ids.new_uuid(rental_id),
-        rider_id=rider.id,
-        client_id=rider.client_id,
-        product_id=rider.product_id,
+        rider_id=renter.rider_id,
+        client_id=renter.client_id,
+        client_public_id=renter.client_public_id,
+        product_id=renter.product_id,
+        external_rider_id=renter.external_id,
         network_id=vehicle.network_id,
         vehicle_id=vehicle.id,
         vehicle_public_id=vehicle.public_id,
         vehicle_code=vehicle.code,
         state=RentalState.STARTING,
         tariff=vehicle.offer,
+        plan=renter.plan,
+        allowance=renter.allowance,
+        max_speed_kmh=renter.max_speed_kmh,
+        reservation_id=vehicle.hold.reservation_id if vehicle.hold else None,
         started_at=now,
-        rider_start=rider_position,
+        rider_start=renter.position,
         vehicle_start=vehicle.position,
+        start_spot=vehicle.spot,
         start_verdict=vehicle.verdict,
         segments=(Segment(kind=SegmentKind.RIDE, started_at=now),),
         event=Event.new("RentalStarted", now),
@@ -181,24 +338,33 @@ def unlocked(rental: Rental, now: datetime) -> Rental:
     return _moved(rental, RentalTrigger.CONFIRM_UNLOCK, Event.new("RentalUnlocked", now))
 
 
-def paused(rental: Rental, now: datetime, *, automatic: bool) -> Rental:
+def paused(rental: Rental, now: datetime, *, automatic: bool, transition: Transition | None = None) -> Rental:
     """The rental on hold."""
     event = Event.new("RentalPaused", now, automatic=automatic)
-    return _moved(
-        rental, RentalTrigger.PAUSE, event, segments=_switched(rental, SegmentKind.PAUSE, now, automatic=automatic)
-    )
+    if automatic:
+        transition = Transition(reason=TransitionReason.NO_INTERACTION)
+    segments = _switched(rental, SegmentKind.PAUSE, now, automatic=automatic)
+    return _moved(rental, RentalTrigger.PAUSE, event, segments=segments, transition=transition)
 
 
-def resumed(rental: Rental, now: datetime, *, unlock: bool) -> Rental:
+def resumed(rental: Rental, now: datetime, *, unlock: bool, transition: Transition | None = None) -> Rental:
     """The rental going on after a pause; ``unlock`` says whether the vehicle still has to be told."""
     segments = _switched(rental, SegmentKind.RIDE, now)
-    return _moved(rental, RentalTrigger.RESUME, Event.new("RentalResumed", now, unlock=unlock), segments=segments)
+    event = Event.new("RentalResumed", now, unlock=unlock)
+    return _moved(rental, RentalTrigger.RESUME, event, segments=segments, transition=transition)
 
 
 def noticed(rental: Rental, now: datetime) -> Rental:
     """The rental whose rider is to be reminded of it once more."""
     event = Event.new("RentalTooLong", now, notice=rental.notices + 1)
     return rental.model_copy(update={"notices": rental.notices + 1, "version": rental.version + 1, "event": event})
+
+
+def penalised(rental: Rental, now: datetime) -> Rental:
+    """The rental whose rider gets penalty points for its length once more."""
+    points = rental.plan.penalty_points if rental.plan else 0
+    event = Event.new("RentalPenalised", now, points=points)
+    return rental.model_copy(update={"penalties": rental.penalties + 1, "version": rental.version + 1, "event": event})
 
 
 def ended(rental: Rental, track: Track, ending: Ending, now: datetime, rider_end: Position | None = None) -> Rental:
@@ -215,24 +381,44 @@ def ended(rental: Rental, track: Track, ending: Ending, now: datetime, rider_end
         event,
         end_reason=ending.reason,
         ended_at=ending.at,
+        transition=ending.transition or _said_about(rental, ending.reason),
         rider_end=rider_end,
         vehicle_end=track.position,
+        end_spot=ending.spot,
         distance_m=track.distance_m,
-        fare=pricing.fare(rental.tariff, rental.started_at, ending.at, track.distance_m, fine=ending.fine),
+        fare=_fare(rental, track, ending),
         # What happened, not what is charged for: a pause may have begun after the moment that counts.
         segments=(*rental.segments[:-1], rental.segments[-1].model_copy(update={"ended_at": now})),
     )
 
 
-def cancelled(rental: Rental, reason: EndReason, now: datetime) -> Rental:
-    """The rental that never was: its vehicle did not unlock, so it costs nothing."""
+def _fare(rental: Rental, track: Track, ending: Ending) -> Fare:
+    if rental.plan is None:
+        return pricing.fare(rental.tariff, rental.started_at, ending.at, track.distance_m, fine=ending.fine)
+    allowance = rental.allowance or Allowance()
+    return pricing.plan_fare(
+        rental.plan, allowance, rental.started_at, ending.at, docked=ending.docked, fine=ending.fine
+    )
+
+
+def _said_about(rental: Rental, reason: EndReason) -> Transition | None:
+    said = _SAID.get(reason)
+    if said is TransitionReason.VEHICLE_UNREACHABLE and rental.start_spot is not None:
+        said = TransitionReason.STATION_UNREACHABLE  # it is the station that lets go of a docked vehicle
+    return Transition(reason=said) if said else None
+
+
+def cancelled(rental: Rental, reason: EndReason, now: datetime, transition: Transition | None = None) -> Rental:
+    """The rental that never was: its vehicle did not unlock, or nobody waited for it, so it costs nothing."""
     return _moved(
         rental,
         RentalTrigger.CANCEL,
         Event.new("RentalCancelled", now, reason=reason),
         end_reason=reason,
         ended_at=now,
+        transition=transition or _said_about(rental, reason),
         vehicle_end=rental.vehicle_start,
+        end_spot=rental.start_spot,
         distance_m=0,
         fare=Fare(currency=rental.tariff.currency),
         segments=(rental.segments[0].model_copy(update={"ended_at": now}),),
@@ -241,12 +427,24 @@ def cancelled(rental: Rental, reason: EndReason, now: datetime) -> Rental:
 
 def completed(rental: Rental, now: datetime) -> Rental:
     """The ended rental whose vehicle is accounted for."""
-    return _moved(rental, RentalTrigger.COMPLETE, Event.new("RentalCompleted", now))
+    return _moved(rental, RentalTrigger.COMPLETE, Event.new("RentalCompleted", now), transition=rental.transition)
 
 
-def _moved(rental: Rental, trigger: RentalTrigger, event: Event, **changes: object) -> Rental:
+def docked(rental: Rental, track: Track, spot: Spot, at: datetime, now: datetime) -> Rental:
+    """The rental whose vehicle has been put into a dock: over and complete at once, for the dock holds the vehicle."""
+    if rental.is_open:
+        at = min(max(at, rental.started_at), now)
+        rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
+    over = completed(rental, now)
+    return over.model_copy(update={"end_spot": spot})
+
+
+def _moved(
+    rental: Rental, trigger: RentalTrigger, event: Event, *, transition: Transition | None = None, **changes: object
+) -> Rental:
     state = RENTAL_STATES.next(rental.state, trigger)
-    return rental.model_copy(update={"state": state, "version": rental.version + 1, "event": event, **changes})
+    moved = {"state": state, "version": rental.version + 1, "event": event, "transition": transition}
+    return rental.model_copy(update={**moved, **changes})
 
 
 def _switched(rental: Rental, kind: SegmentKind, now: datetime, *, automatic: bool = False) -> tuple[Segment, ...]:
@@ -271,8 +469,8 @@ def account(rental: Rental, now: datetime) -> Account:
     """What a rental comes to at this moment."""
     minutes = pricing.billed_minutes(rental.started_at, rental.ended_at or now)
     # How far a running ride has gone is not asked: only its time is shown.
-    fare = rental.fare or pricing.fare(rental.tariff, rental.started_at, now, rental.tariff.free_under_m)
-    return Account(minutes, fare)
+    track = first_track(rental).model_copy(update={"distance_m": rental.tariff.free_under_m})
+    return Account(minutes, rental.fare or _fare(rental, track, Ending(EndReason.RIDER, now)))
 
 
 # ── Tracks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -306,6 +504,17 @@ def tracked(
         reported_at=at,
         locked=locked,
     )
+
+
+def speed_limit(rental: Rental | None, verdict: Verdict) -> int | None:
+    """How fast a vehicle may go where it is, in km/h; ``None`` for as fast as it can.
+
+    Args:
+        rental: the rental that holds it, if one does.
+        verdict: what the geofences say where it is.
+    """
+    limits = [verdict.max_speed_kmh, rental.max_speed_kmh if rental and rental.is_open else None]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def rides_on(rental: Rental, before: Track, after: Track) -> bool:

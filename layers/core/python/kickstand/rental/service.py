@@ -1,25 +1,55 @@
 """Use cases about rentals. Each reads in one round trip, decides, and writes everything in one transaction."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from kickstand.clients.model import ApiClient
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Action, Network, Telemetry, Unavailability, VehicleTrigger
+from kickstand.fleet.errors import VehicleUnavailable
+from kickstand.fleet.model import (
+    Ability,
+    Action,
+    Category,
+    ClusterState,
+    Network,
+    Spot,
+    Telemetry,
+    Unavailability,
+    Vehicle,
+    VehicleModel,
+    VehicleTrigger,
+)
 from kickstand.geo.model import Verdict
 from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
+from kickstand.identity.model import user_key
+from kickstand.identity.service import Contact
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
-from kickstand.rental import gateway, rules
-from kickstand.rental.errors import NoActiveRental, RentalNotFound, RiderHasRental
-from kickstand.rental.model import RENTAL_STATES, EndReason, Rental, RentalState, RentalTrigger, Track
+from kickstand.pricing import service as pricing
+from kickstand.rental import gateway, reservations, rules
+from kickstand.rental.errors import NoActiveRental, NoVehicleFits, RentalNotFound, RiderHasRental
+from kickstand.rental.model import (
+    RENTAL_STATES,
+    EndReason,
+    Rental,
+    RentalState,
+    RentalTrigger,
+    RiderPosition,
+    Track,
+    Transition,
+)
 from kickstand.rental.store import OpenRentalItem, ParkedItem, RentalItem, TrackItem, WaitItem, latest_ids
 
 _ATTEMPTS: Final = 4
+_CLAIMS: Final = 8
 _MOST_LISTED: Final = 1_000  # about 2 MB with their links to receipts; an answer holds 6
 _WAITS_KEPT: Final = timedelta(days=60)
 
@@ -53,12 +83,281 @@ def start(client: ApiClient, rider_id: UUID, vehicle_id: UUID, rider_position: P
     rider = identity.find(client, rider_id)
     vehicle = fleet.find(client, vehicle_id)
     rules.check_near(rider_position, vehicle.position)
-    rental = rules.started(ids.new_id(), rider, vehicle, clock.now(), rider_position)
     with store.Transaction() as tx:
-        tx.create(RentalItem.of(rental))
-        tx.create(OpenRentalItem.marking(rental), otherwise=RiderHasRental)
-        fleet.rent(tx, vehicle, rental.id, rental.client_id)
+        return _take(tx, rules.Renter.of(rider, client, rider_position), vehicle)
+
+
+@dataclass(frozen=True)
+class StartTerms:
+    """What a partner says beside who rents what.
+
+    Attributes:
+        plan_id: the pricing plan on which the rider rides; the vehicle's tariff without one.
+        position: where the rider says to be.
+        contact: how the rider can be called and written to.
+        max_speed_kmh: what the vehicle is to be limited to.
+    """
+
+    plan_id: int | None = None
+    position: RiderPosition | None = None
+    contact: Contact = identity.NO_CONTACT
+    max_speed_kmh: int | None = None
+
+
+NO_TERMS: Final = StartTerms()
+
+
+def start_for(client: ApiClient, user_id: str, vehicle_id: int, terms: StartTerms = NO_TERMS) -> Rental:
+    """Give a vehicle to the rider whom the partner calls ``user_id``, and who is taken in now if nobody is called so.
+
+    Args:
+        client: the partner that asks.
+        user_id: its own id of the rider.
+        vehicle_id: the vehicle.
+        terms: what else the partner says.
+
+    Raises:
+        VehicleNotFound: it does not exist for this partner.
+        VehicleUnavailable: somebody has or has reserved it, or it may not be taken where it stands.
+        RiderHasRental: one at a time.
+        ImplausiblePosition: the rider is nowhere near.
+        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: not at this plan.
+        AbilityMissing: the vehicle's speed cannot be limited.
+    """
+    fleet.expect_id(vehicle_id)
+    _expect_user(client, user_id, terms)
+    for _ in range(_ATTEMPTS):
+        try:
+            return _start(client, user_id, fleet.find_by_id(client, vehicle_id), terms)
+        except store.Contention:  # the same new user, at the same moment
+            store.forget()
+    raise store.Contention
+
+
+def start_at_cluster(
+    client: ApiClient, user_id: str, cluster_id: int, category: Category, terms: StartTerms = NO_TERMS
+) -> Rental:
+    """Give a rider any free vehicle of a category that stands in a cluster.
+
+    However many ask at once, every one gets a vehicle as long as there are vehicles, and nobody gets another's.
+
+    Args:
+        client: the partner that asks.
+        user_id: its own id of the rider.
+        cluster_id: where the rider is.
+        category: what the rider wants.
+        terms: what else the partner says.
+
+    Raises:
+        ClusterNotFound: it does not exist for this partner.
+        NoVehicleFits: nothing of this category is free there.
+        RiderHasRental, ImplausiblePosition, AbilityMissing: as for :func:`start_for`.
+        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: likewise.
+    """
+    clusters.expect_cluster(cluster_id)
+    _expect_user(client, user_id, terms)
+    for _ in range(_CLAIMS):
+        candidates = _candidates(client, user_id, cluster_id, category)
+        if not candidates:
+            raise NoVehicleFits
+        for vehicle in candidates:
+            with suppress(VehicleUnavailable, store.Contention):  # somebody was faster: on to the next one
+                return _start(client, user_id, vehicle, terms)
+        store.forget()
+    raise store.Contention
+
+
+def _candidates(client: ApiClient, user_id: str, cluster_id: int, category: Category) -> list[Vehicle]:
+    """What the rider can be given: first what is reserved for the rider, then what is charged best.
+
+    Vehicles charged about alike come in any order, so that those who ask at once do not all want the same one.
+    """
+    cluster = clusters.find_cluster(client, cluster_id)
+    if cluster.state is not ClusterState.ACTIVE:
+        return []
+    user = identity.find_external(client, user_id)
+    rider_id = user.rider_id if user else 0
+    standing = clusters.vehicles_at(cluster)
+    models = {each.model_id: fleet.model(each.model_id) for each in standing}
+    fitting = [each for each in standing if rules.fits(each, models[each.model_id], category, rider_id)]
+    return sorted(fitting, key=lambda each: (each.hold is None, -(each.battery_percent // 10), random.random()))  # noqa: S311
+
+
+def _expect_user(client: ApiClient, user_id: str, terms: StartTerms) -> None:
+    identity.expect_external(client.id, user_id)
+    if terms.plan_id is not None:
+        pricing.expect_plan(client.id, terms.plan_id, user_key(client.id, user_id))
+
+
+def _start(client: ApiClient, user_id: str, vehicle: Vehicle, terms: StartTerms) -> Rental:
+    known = identity.find_external(client, user_id)
+    user = known or identity.new_external(client, user_id)
+    now = clock.now()
+    rules.check_beside(terms.position, vehicle.position)
+    if terms.max_speed_kmh is not None:
+        rules.check_able(fleet.model(vehicle.model_id), Ability.LIMIT_SPEED)
+    plan = pricing.plan(client, terms.plan_id) if terms.plan_id is not None else None
+    rules.check_plan(plan, user.penalty_points, vehicle)
+    allowance = None
+    if plan is not None:
+        timezone = fleet.known_network(vehicle.network_id).timezone
+        allowance = pricing.allowance(plan, user.user_key, now, timezone)
+    renter = rules.Renter(
+        rider_id=user.rider_id,
+        client_id=client.id,
+        client_public_id=client.public_id,
+        external_id=user_id,
+        position=terms.position.position if terms.position else None,
+        plan=plan,
+        allowance=allowance,
+        max_speed_kmh=terms.max_speed_kmh,
+    )
+    with store.Transaction() as tx:
+        rental = _take(tx, renter, vehicle)
+        if plan is not None and allowance is not None:
+            pricing.commit_allowance(tx, plan, user.user_key, allowance)
+        if known is None:
+            identity.enlist(tx, user, user_id, terms.contact)
+        else:
+            identity.keep_contact(tx, user, terms.contact)
     return rental
+
+
+def _take(tx: store.Transaction, renter: rules.Renter, vehicle: Vehicle) -> Rental:
+    """Everything that a start writes, whoever starts."""
+    now = clock.now()
+    rules.check_holder(vehicle, renter.rider_id, now)
+    rental = rules.started(ids.new_id(), renter, vehicle, now)
+    tx.create(RentalItem.of(rental))
+    tx.create(OpenRentalItem.marking(rental), otherwise=RiderHasRental)
+    fleet.rent(tx, vehicle, rental.id, rental.client_id)
+    if rental.reservation_id is not None:
+        reservations.complete(tx, rental.reservation_id, rental)
+    return rental
+
+
+class RiderAction(StrEnum):
+    """What a partner can tell a rental to do."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What a partner tells a rental to do.
+
+    Attributes:
+        user_id: whose rental it should be, where the partner wants that checked.
+        position: where the rider says to be.
+        transition: what the partner says about it. With a reason, it was not the rider who wanted it.
+    """
+
+    action: RiderAction
+    user_id: str | None = None
+    position: RiderPosition | None = None
+    transition: Transition | None = None
+
+
+def instruct(client: ApiClient, rental_id: int, instruction: Instruction) -> Rental:
+    """Pause, resume, cancel or end a rental for its partner. What is so already, or about to be, changes nothing.
+
+    Raises:
+        RentalNotFound: it does not exist for this partner.
+        RiderMismatch: it is somebody else's.
+        RentalAlreadyEnded: by whomever.
+        RentalStateRefused: not in its state; only a rental whose vehicle has not unlocked yet can be cancelled.
+        AbilityMissing: vehicles of this kind cannot do that.
+        ImplausiblePosition: the rider is not with the vehicle.
+        EndingRefused, FarFromDock: it must not end where the vehicle stands.
+    """
+    expect_id(rental_id)
+    rental, track = _load(rental_id)
+    if rental.client_id != client.id:
+        raise RentalNotFound
+    rules.check_rider(rental, instruction.user_id)
+    if rental.state in _REACHED[instruction.action]:
+        return rental
+    rules.check_open(rental)
+    rules.check_beside(instruction.position, track.position)
+    model = fleet.model(rental.tariff.model_id)
+    now, said = clock.now(), instruction.transition
+    match instruction.action:
+        case RiderAction.PAUSE:
+            rules.check_able(model, Ability.PAUSE)
+            return _decide(
+                rental_id,
+                lambda rental, _: rules.paused(rental, now, automatic=False, transition=said),
+                also=_hold,
+            )
+        case RiderAction.RESUME:
+            return _decide(
+                rental_id,
+                lambda rental, _: rules.resumed(rental, now, unlock=True, transition=said),
+                also=_go_on,
+            )
+        case RiderAction.CANCEL:
+            # Whether the vehicle has unlocked meanwhile is not known before it has answered to being locked again.
+            return _decide(
+                rental_id,
+                lambda rental, _: rules.cancelled(rental, EndReason.CANCELLED, now, said),
+                also=_withdrawing(Unavailability.LOCK_UNCONFIRMED),
+            )
+        case RiderAction.END:
+            return _end_where_it_stands(rental_id, model, instruction)
+
+
+_REACHED: Final = {
+    RiderAction.PAUSE: {RentalState.ON_HOLD},
+    RiderAction.RESUME: {RentalState.STARTING, RentalState.IN_PROGRESS},
+    RiderAction.CANCEL: {RentalState.CANCELLED},
+    RiderAction.END: {RentalState.ENDING},
+}
+"""The states in which there is nothing left to do for an action: its answer may have been lost."""
+
+
+def _end_where_it_stands(rental_id: int, model: VehicleModel, instruction: Instruction) -> Rental:
+    said = instruction.transition
+    reason = EndReason.OPERATOR if said and said.reason else EndReason.RIDER
+    rider_end = instruction.position.position if instruction.position else None
+
+    def decide(rental: Rental, track: Track) -> Rental:
+        rules.check_open(rental)
+        rules.check_may_end(track.verdict)
+        spot, docked = None, True
+        if model.docked:
+            cluster = clusters.nearest_cluster(rental.network_id, track.position)
+            spot, docked = rules.place_at(cluster, rental)
+        rules.check_able(model, Ability.END_REMOTELY)
+        now = clock.now()
+        ending = rules.Ending(reason, now, spot=spot, docked=docked, transition=said)
+        return rules.ended(rental, track, ending, now, rider_end)
+
+    return _decide(rental_id, decide, also=_use_of_plan)
+
+
+def docked(rental_id: int, spot: Spot, at: datetime) -> None:
+    """A dock holds the vehicle of a rental: that ends it. News older than the rental, or about an ended one, are none.
+
+    Args:
+        rental_id: the rental.
+        spot: the dock.
+        at: when the dock closed.
+    """
+
+    def holds(rental: Rental) -> bool:
+        return (rental.is_open or rental.state is RentalState.ENDING) and at >= rental.started_at
+
+    def give_back(tx: store.Transaction, rental: Rental, after: Rental) -> None:
+        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), rental.id)
+        if rental.is_open:
+            _use_of_plan(tx, rental, after)
+
+    _decide(
+        rental_id, lambda rental, track: rules.docked(rental, track, spot, at, clock.now()), when=holds, also=give_back
+    )
 
 
 def end(client: ApiClient, rental_id: UUID, rider_position: Position | None = None) -> Rental:
@@ -78,12 +377,17 @@ def end(client: ApiClient, rental_id: UUID, rider_position: Position | None = No
         now = clock.now()
         return rules.ended(rental, track, rules.Ending(EndReason.RIDER, now), now, rider_position)
 
-    return _decide(ids.id_of(rental_id), decide)
+    return _decide(ids.id_of(rental_id), decide, also=_use_of_plan)
 
 
 def expect(public_id: UUID) -> None:
     """Announce that this request will ask for a rental."""
     store.expect(RentalItem.key(ids.id_of(public_id)))
+
+
+def expect_id(rental_id: int) -> None:
+    """Announce that this request will ask for a rental and the track of its ride, by our own id."""
+    store.expect(RentalItem.key(rental_id), TrackItem.key(rental_id))
 
 
 def expect_with_track(public_id: UUID) -> None:
@@ -106,6 +410,18 @@ def find(client: ApiClient, rental_id: UUID) -> Rental:
     """
     item = store.load(RentalItem.key(ids.id_of(rental_id)))
     return _owned(client, rental_id, item.entity if item else None)
+
+
+def find_by_id(client: ApiClient, rental_id: int) -> Rental:
+    """A rental of one of the partner's riders, by our own id; one read.
+
+    Raises:
+        RentalNotFound: it does not exist for this partner.
+    """
+    rental = get(rental_id)
+    if rental.client_id != client.id:
+        raise RentalNotFound
+    return rental
 
 
 def find_active(client: ApiClient, rider_id: UUID) -> Rental:
@@ -135,6 +451,27 @@ def list_by_rider(client: ApiClient, rider_id: UUID) -> list[Rental]:
     rider = identity.find(client, rider_id)
     items = store.load_all([RentalItem.key(rental_id) for rental_id in latest_ids(rider.id, _MOST_LISTED)])
     return [item.entity for item in items if item is not None]
+
+
+def list_external(
+    client: ApiClient, user_id: str, states: Collection[RentalState], since: datetime, until: datetime | None = None
+) -> list[Rental]:
+    """The rentals that a partner's user started in a span of time, newest first; the latest 1,000 of more.
+
+    Args:
+        client: the partner.
+        user_id: its own id of the rider.
+        states: only rentals in one of these; in any for none.
+        since: the first moment of the span.
+        until: its end, which is not part of it; none for now.
+
+    Raises:
+        RiderNotFound: the partner has no such user.
+    """
+    user = identity.external(client, user_id)
+    found = latest_ids(user.rider_id, _MOST_LISTED, since, until)
+    rentals = [item.entity for item in store.load_all([RentalItem.key(each) for each in found]) if item is not None]
+    return [rental for rental in rentals if not states or rental.state in states]
 
 
 def account(rental: Rental, now: datetime) -> rules.Account:
@@ -244,8 +581,8 @@ def expire(rental_id: int, timer: rules.Timer) -> None:
             fleet.time_out_command(rental.vehicle_id, rental.event.id, Action.UNLOCK)
         case rules.Timer.START_TIMEOUT:
             _cancel(rental_id, EndReason.UNLOCK_UNCONFIRMED, Unavailability.UNLOCK_UNCONFIRMED)
-        case rules.Timer.TOO_LONG_NOTICE:
-            _decide(rental_id, lambda rental, _: rules.noticed(rental, clock.now()), when=_is_open)
+        case rules.Timer.TOO_LONG_NOTICE | rules.Timer.PENALTY:
+            _remind(rental_id, due.deadline.timer)
         case rules.Timer.AUTO_PAUSE:
             pause(rental_id, automatic=True)
         case rules.Timer.PAUSE_EXPIRED:
@@ -265,7 +602,7 @@ def pause(rental_id: int, *, automatic: bool = False) -> None:
         rental_id,
         RentalTrigger.PAUSE,
         lambda rental, _: rules.paused(rental, clock.now(), automatic=automatic),
-        also=lambda tx, rental: fleet.hold(tx, rental.vehicle_id, rental.id),
+        also=_hold,
     )
 
 
@@ -275,11 +612,13 @@ def resume(rental_id: int, *, unlock: bool) -> None:
         rental_id,
         RentalTrigger.RESUME,
         lambda rental, _: rules.resumed(rental, clock.now(), unlock=unlock),
-        also=lambda tx, rental: fleet.resume(tx, rental.vehicle_id, rental.id),
+        also=_go_on,
     )
 
 
-def end_internally(rental_id: int, reason: EndReason, limit: datetime | None = None) -> None:
+def end_internally(
+    rental_id: int, reason: EndReason, limit: datetime | None = None, transition: Transition | None = None
+) -> None:
     """End a rental on the operator's behalf, wherever the vehicle stands.
 
     A vehicle that counts as stolen is charged for until it was last seen moving, any other until now.
@@ -288,14 +627,22 @@ def end_internally(rental_id: int, reason: EndReason, limit: datetime | None = N
         rental_id: the rental.
         reason: why.
         limit: the moment at which it should have ended; nothing is charged beyond it.
+        transition: what our staff says about it.
     """
 
     def decide(rental: Rental, track: Track) -> Rental:
         now = clock.now()
         at = track.moved_at if reason is EndReason.STOLEN else limit or now
-        return rules.ended(rental, track, rules.Ending(reason, at), now)
+        return rules.ended(rental, track, rules.Ending(reason, at, transition=transition), now)
 
-    _advance(rental_id, RentalTrigger.END, decide)
+    _advance(rental_id, RentalTrigger.END, decide, also=_use_of_plan)
+
+
+def _remind(rental_id: int, timer: rules.Timer) -> None:
+    if timer is rules.Timer.TOO_LONG_NOTICE:
+        _decide(rental_id, lambda rental, _: rules.noticed(rental, clock.now()), when=_is_open)
+    else:
+        _decide(rental_id, lambda rental, _: rules.penalised(rental, clock.now()), when=_is_open)
 
 
 def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
@@ -312,7 +659,11 @@ def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
         ending = rules.Ending(EndReason.LEFT_UNLOCKED, track.moved_at, fine, warned=not fine)
         return rules.ended(rental, track, ending, clock.now())
 
-    _advance(rental_id, RentalTrigger.END, decide, also=lambda tx, _: identity.count_left_unlocked(tx, rider))
+    def count(tx: store.Transaction, rental: Rental, after: Rental) -> None:
+        identity.count_left_unlocked(tx, rider)
+        _use_of_plan(tx, rental, after)
+
+    _advance(rental_id, RentalTrigger.END, decide, also=count)
 
 
 # ── The workflow ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -376,7 +727,7 @@ def announce(rental_id: int) -> None:
 # ── Plumbing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 Decision = Callable[[Rental, Track], Rental]
-FurtherWrites = Callable[[store.Transaction, Rental], None]
+FurtherWrites = Callable[[store.Transaction, Rental, Rental], None]
 
 
 def _decide(
@@ -392,7 +743,7 @@ def _decide(
         rental_id: the rental.
         decide: the rental after the decision, or a refusal.
         when: nothing is written where this does not hold.
-        also: further writes of the same transaction, given the rental as it was.
+        also: further writes of the same transaction, given the rental as it was and as it will be.
     """
     for _ in range(_ATTEMPTS):
         rental, track = _load(rental_id)
@@ -406,8 +757,8 @@ def _decide(
                     mark = OpenRentalItem.key(rental.rider_id)
                     tx.delete(mark, condition=OpenRentalItem.rental_id == rental.id, otherwise=_Changed)
                 if also is not None:
-                    also(tx, rental)
-        except _Changed:
+                    also(tx, rental, after)
+        except store.Contention:
             store.forget()
         else:
             return after
@@ -424,9 +775,7 @@ def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> Non
         rental_id,
         RentalTrigger.CANCEL,
         lambda rental, _: rules.cancelled(rental, reason, clock.now()),
-        also=lambda tx, rental: fleet.give_back(
-            tx, fleet.vehicle(rental.vehicle_id), rental.id, VehicleTrigger.WITHDRAW, withdrawn
-        ),
+        also=_withdrawing(withdrawn),
     )
 
 
@@ -437,7 +786,7 @@ def _complete(
         wanted = command_id is None or command_id == fleet.command_id_of(rental.event.id, Action.LOCK)
         return wanted and RENTAL_STATES.allows(rental.state, RentalTrigger.COMPLETE)
 
-    def give_back(tx: store.Transaction, rental: Rental) -> None:
+    def give_back(tx: store.Transaction, rental: Rental, _: Rental) -> None:
         stolen = rental.end_reason is EndReason.STOLEN and trigger is VehicleTrigger.WITHDRAW
         outcome = VehicleTrigger.LOSE if stolen else trigger
         fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), rental.id, outcome, withdrawn)
@@ -456,6 +805,28 @@ def _owned(client: ApiClient, public_id: UUID, rental: Rental | None) -> Rental:
     if rental is None or rental.public_id != public_id or rental.client_id != client.id:
         raise RentalNotFound
     return rental
+
+
+def _hold(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+    fleet.hold(tx, rental.vehicle_id, rental.id)
+
+
+def _go_on(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+    fleet.resume(tx, rental.vehicle_id, rental.id)
+
+
+def _withdrawing(reason: Unavailability) -> FurtherWrites:
+    def withdraw(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), rental.id, VehicleTrigger.WITHDRAW, reason)
+
+    return withdraw
+
+
+def _use_of_plan(tx: store.Transaction, _: Rental, after: Rental) -> None:
+    """What a rental that ends has used of its plan."""
+    if after.plan and after.allowance and after.fare and after.external_rider_id is not None:
+        user = user_key(after.client_id, after.external_rider_id)
+        pricing.record_use(tx, after.plan, user, after.allowance, after.fare)
 
 
 def _is_open(rental: Rental) -> bool:

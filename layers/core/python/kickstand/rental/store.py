@@ -7,8 +7,9 @@ from pydantic import BaseModel
 from pynamodb.attributes import NumberAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from kickstand.kernel import ids
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
-from kickstand.rental.model import Rental, Track
+from kickstand.rental.model import Rental, Reservation, Track
 
 
 class RentalsItem(Item[Entity]):
@@ -108,7 +109,65 @@ class ParkedItem(RentalsItem[BaseModel]):
         return Key(ParkedItem, f"RENTAL#{rental_id}", "PARKED")
 
 
-def latest_ids(rider_id: int, most: int) -> list[int]:
-    """The ids of a rider's rentals, at most ``most``, newest first; one query, eventually consistent."""
-    found = RentalItem.by_rider.query(rider_id, scan_index_forward=False, limit=most)
+class ReservationItem(RentalsItem[Reservation]):
+    """A reservation: ``RESERVATION#<id>`` / ``RESERVATION``."""
+
+    KIND = "reservation"
+
+    version = Value(int)
+
+    @staticmethod
+    def key(reservation_id: int) -> Key["ReservationItem"]:
+        """Where a reservation is kept."""
+        return Key(ReservationItem, f"RESERVATION#{reservation_id}", "RESERVATION")
+
+
+class OpenReservationItem(RentalsItem[BaseModel]):
+    """Says that a rider has a reservation, exactly as long as it is active: ``RIDER#<rider id>`` / ``RESERVED``."""
+
+    KIND = "open_reservation"
+
+    reservation_id = Value(int)
+
+    @staticmethod
+    def key(rider_id: int) -> Key["OpenReservationItem"]:
+        """Where the mark is kept."""
+        return Key(OpenReservationItem, f"RIDER#{rider_id}", "RESERVED")
+
+    @classmethod
+    def marking(cls, reservation: Reservation) -> "OpenReservationItem":
+        """The mark of this reservation."""
+        key = cls.key(reservation.rider_id)
+        return cls(key.pk, key.sk, kind=cls.KIND, reservation_id=reservation.id)
+
+
+class ParkedReservationItem(RentalsItem[BaseModel]):
+    """Says why a reservation's workflow gave up: ``RESERVATION#<reservation id>`` / ``PARKED``."""
+
+    KIND = "parked"
+
+    error = Value(str)
+    at = Value(datetime)
+
+    @staticmethod
+    def key(reservation_id: int) -> Key["ParkedReservationItem"]:
+        """Where the note is kept."""
+        return Key(ParkedReservationItem, f"RESERVATION#{reservation_id}", "PARKED")
+
+
+def latest_ids(rider_id: int, most: int, since: datetime | None = None, until: datetime | None = None) -> list[int]:
+    """The ids of a rider's rentals, at most ``most``, newest first; one query, eventually consistent.
+
+    Args:
+        rider_id: the rider.
+        most: how many.
+        since: only those started then or later.
+        until: only those started earlier.
+    """
+    first = ids.first_id(since) if since else 0
+    last = ids.first_id(until) - 1 if until else ids.HIGHEST
+    if last < first:
+        return []
+    span = RiderIndex.id.between(first, last)
+    found = RentalItem.by_rider.query(rider_id, span, scan_index_forward=False, limit=most)
     return [int(item.pk.partition("#")[2]) for item in found]
