@@ -27,7 +27,7 @@ from kickstand.kernel import ids
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
 from kickstand.pricing import rules as pricing
-from kickstand.pricing.model import Allowance, Fare, PricingPlan
+from kickstand.pricing.model import Allowance, Fare, PlanUsage, PricingPlan
 from kickstand.rental.errors import (
     AbilityMissing,
     EndingRefused,
@@ -459,10 +459,12 @@ class Account:
     Attributes:
         minutes: begun so far, or in all.
         fare: final once the rental has ended; before that, what its time would cost if it ended now.
+        usage: what that uses of the rental's pricing plan, where it has one.
     """
 
     minutes: int
     fare: Fare
+    usage: PlanUsage | None = None
 
 
 def account(rental: Rental, now: datetime) -> Account:
@@ -470,7 +472,9 @@ def account(rental: Rental, now: datetime) -> Account:
     minutes = pricing.billed_minutes(rental.started_at, rental.ended_at or now)
     # How far a running ride has gone is not asked: only its time is shown.
     track = first_track(rental).model_copy(update={"distance_m": rental.tariff.free_under_m})
-    return Account(minutes, rental.fare or _fare(rental, track, Ending(EndReason.RIDER, now)))
+    fare = rental.fare or _fare(rental, track, Ending(EndReason.RIDER, now))
+    usage = pricing.usage(rental.plan, rental.allowance or Allowance(), fare) if rental.plan else None
+    return Account(minutes, fare, usage)
 
 
 # ── Tracks ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -275,8 +275,7 @@ def instruct(client: ApiClient, rental_id: int, instruction: Instruction) -> Ren
     """
     expect_id(rental_id)
     rental, track = _load(rental_id)
-    if rental.client_id != client.id:
-        raise RentalNotFound
+    _external(client, rental)
     rules.check_rider(rental, instruction.user_id)
     if rental.state in _REACHED[instruction.action]:
         return rental
@@ -413,15 +412,12 @@ def find(client: ApiClient, rental_id: UUID) -> Rental:
 
 
 def find_by_id(client: ApiClient, rental_id: int) -> Rental:
-    """A rental of one of the partner's riders, by our own id; one read.
+    """A rental of a rider whom the partner knows by an id of its own, by our id; one read.
 
     Raises:
         RentalNotFound: it does not exist for this partner.
     """
-    rental = get(rental_id)
-    if rental.client_id != client.id:
-        raise RentalNotFound
-    return rental
+    return _external(client, get(rental_id))
 
 
 def find_active(client: ApiClient, rider_id: UUID) -> Rental:
@@ -803,6 +799,12 @@ def _load(rental_id: int) -> tuple[Rental, Track]:
 
 def _owned(client: ApiClient, public_id: UUID, rental: Rental | None) -> Rental:
     if rental is None or rental.public_id != public_id or rental.client_id != client.id:
+        raise RentalNotFound
+    return rental
+
+
+def _external(client: ApiClient, rental: Rental) -> Rental:
+    if rental.client_id != client.id or rental.external_rider_id is None:
         raise RentalNotFound
     return rental
 
