@@ -158,7 +158,7 @@ def test_an_answer_to_nothing_changes_nothing(city: City) -> None:
 def test_a_withdrawn_vehicle_comes_back_when_its_last_reason_is_gone(city: City) -> None:
     vehicle = city.vehicle()
     with store.Transaction() as tx:
-        fleet.rent(tx, vehicle.id, 5)
+        fleet.rent(tx, vehicle, 5, 1)
     with store.Transaction() as tx:
         fleet.give_back(tx, fleet.vehicle(vehicle.id), 5, VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
     assert fleet.vehicle(vehicle.id).unavailabilities == {Unavailability.LOCK_UNCONFIRMED}
@@ -173,7 +173,7 @@ def test_a_report_that_comes_between_does_not_keep_a_vehicle_withdrawn(
 ) -> None:
     vehicle = city.vehicle()
     with store.Transaction() as tx:
-        fleet.rent(tx, vehicle.id, 5)
+        fleet.rent(tx, vehicle, 5, 1)
     with store.Transaction() as tx:
         fleet.give_back(tx, fleet.vehicle(vehicle.id), 5, VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
     change, reports = store.change, [report(vehicle, 10)]
@@ -220,7 +220,7 @@ def test_times_of_all_zones_and_precisions_are_in_one_order(city: City) -> None:
 def test_only_the_rental_that_holds_a_vehicle_gives_it_back(city: City) -> None:
     vehicle = city.vehicle()
     with store.Transaction() as tx:
-        fleet.rent(tx, vehicle.id, 5)
+        fleet.rent(tx, vehicle, 5, 1)
     held = fleet.vehicle(vehicle.id)
     with pytest.raises(TransitionRefused), store.Transaction() as tx:
         fleet.give_back(tx, held, 4)

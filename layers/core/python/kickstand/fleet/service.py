@@ -25,7 +25,7 @@ from kickstand.fleet.model import (
     VehicleState,
     VehicleTrigger,
 )
-from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem
+from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem, as_read
 from kickstand.geo.model import Verdict
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.cache import Recent
@@ -46,9 +46,10 @@ _MODEL_FRESH: Final = timedelta(seconds=60)
 
 
 def put_network(network: Network) -> None:
-    """Open a network, or change how it operates."""
+    """Open a network, or change how it operates; processes that know it may take a minute to notice."""
     with store.Transaction() as tx:
         tx.put(NetworkItem.of(network))
+    _networks.put(network.id, (clock.now(), network))
 
 
 def network(network_id: int) -> Network:
@@ -69,10 +70,9 @@ def known_network(network_id: int) -> Network:
     Raises:
         NetworkNotFound: there is none.
     """
-    now = clock.now()
     known = _networks.get(network_id)
-    if known is None or known[0] <= now:
-        known = _networks.put(network_id, (now + _KNOWN_FOR, network(network_id)))
+    if known is None or clock.now() - known[0] >= _KNOWN_FOR:
+        known = _networks.put(network_id, (clock.now(), network(network_id)))
     return known[1]
 
 
@@ -373,20 +373,78 @@ def give_back(
 
     Args:
         tx: the transaction that ends the rental.
-        vehicle: as read; its state may not change until the commit.
-        rental_id: the rental; refused with :class:`TransitionRefused` unless it is the one that holds the vehicle.
-        trigger: ``RETURN`` makes it available, ``WITHDRAW`` unavailable, ``LOSE`` lost.
+        vehicle: as read; refused with :class:`Contention` where its state, or why it is unavailable, has changed since.
+        rental_id: the rental.
+        trigger: ``RETURN`` makes it available unless a reason against that is left, ``WITHDRAW`` unavailable, ``LOSE``
+            lost.
         reason: why it is withdrawn.
+
+    Raises:
+        TransitionRefused: another rental holds the vehicle, or none.
     """
-    mine = (VehicleItem.rental_id == rental_id) & (VehicleItem.state == vehicle.state)
+    if vehicle.rental_id != rental_id:
+        raise TransitionRefused
+    reasons = vehicle.unavailabilities if reason is None else vehicle.unavailabilities | {reason}
+    if trigger is VehicleTrigger.RETURN and reasons:
+        trigger = VehicleTrigger.WITHDRAW
+    mine = (VehicleItem.rental_id == rental_id) & as_read(vehicle)
     actions: list[store.Action] = [
         VehicleItem.state.set(VEHICLE_STATES.next(vehicle.state, trigger)),
         VehicleItem.rental_id.remove(),
         VehicleItem.revision.add(1),
     ]
     if reason is not None:
-        actions.append(VehicleItem.unavailabilities.set([*vehicle.unavailabilities, reason]))
-    tx.update(VehicleItem.key(vehicle.id), actions, condition=mine, otherwise=TransitionRefused)
+        actions.append(VehicleItem.unavailabilities.set(list(reasons)))
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=mine, otherwise=store.Contention)
+
+
+def withdraw(tx: store.Transaction, vehicle: Vehicle, reason: Unavailability) -> None:
+    """Keep a vehicle from being rented until :func:`restore` or :func:`clear` takes the reason away.
+
+    One that waits for riders becomes unavailable at once, and a reservation loses it: :attr:`Vehicle.hold` told which.
+    One that is ridden stays with its rental and becomes unavailable when it is given back. Whatever else it is, it
+    remembers the reason.
+
+    Args:
+        tx: the transaction that finds out.
+        vehicle: as read; refused with :class:`Contention` where its state, or why it is unavailable, has changed since.
+        reason: why.
+    """
+    if reason in vehicle.unavailabilities:
+        return
+    actions: list[store.Action] = [
+        VehicleItem.unavailabilities.set([*vehicle.unavailabilities, reason]),
+        VehicleItem.revision.add(1),
+    ]
+    if vehicle.state in _WAITING:
+        actions.append(VehicleItem.state.set(VEHICLE_STATES.next(vehicle.state, VehicleTrigger.WITHDRAW)))
+    if vehicle.hold is not None:
+        actions.append(VehicleItem.hold.remove())
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=as_read(vehicle), otherwise=store.Contention)
+
+
+_WAITING: Final = frozenset({VehicleState.AVAILABLE, VehicleState.RESERVED, VehicleState.UNAVAILABLE})
+
+
+def restore(tx: store.Transaction, vehicle: Vehicle, reason: Unavailability) -> None:
+    """Within a transaction, what :func:`clear` does outside of any.
+
+    Args:
+        tx: the transaction.
+        vehicle: as read; refused with :class:`Contention` where its state, or why it is unavailable, has changed since.
+        reason: what is no reason any more; nothing happens where it has not been one.
+    """
+    if reason in vehicle.unavailabilities:
+        actions = _without(vehicle, reason)
+        tx.update(VehicleItem.key(vehicle.id), actions, condition=as_read(vehicle), otherwise=store.Contention)
+
+
+def _without(vehicle: Vehicle, reason: Unavailability) -> list[store.Action]:
+    left = vehicle.unavailabilities - {reason}
+    actions: list[store.Action] = [VehicleItem.unavailabilities.set(list(left)), VehicleItem.revision.add(1)]
+    if not left and vehicle.state is VehicleState.UNAVAILABLE:
+        actions.append(VehicleItem.state.set(VEHICLE_STATES.next(vehicle.state, VehicleTrigger.RESTORE)))
+    return actions
 
 
 def _move(tx: store.Transaction, vehicle_id: int, rental_id: int, state: VehicleState, trigger: VehicleTrigger) -> None:
@@ -489,12 +547,8 @@ def clear(vehicle_id: int, reason: Unavailability) -> bool:
     key = VehicleItem.key(vehicle_id)
     for _ in range(_ATTEMPTS):
         item = store.load(key)
-        if item is None or reason not in item.unavailabilities or item.state is not VehicleState.UNAVAILABLE:
+        if item is None or reason not in item.unavailabilities:
             return False
-        left = item.unavailabilities - {reason}
-        actions: list[store.Action] = [VehicleItem.unavailabilities.set(list(left)), VehicleItem.revision.add(1)]
-        if not left:
-            actions.append(VehicleItem.state.set(VEHICLE_STATES.next(item.state, VehicleTrigger.RESTORE)))
-        if store.change(key, actions, condition=VehicleItem.revision == item.revision):
+        if store.change(key, _without(item.entity, reason), condition=VehicleItem.revision == item.revision):
             return True
     raise store.Contention

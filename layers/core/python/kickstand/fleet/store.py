@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
+from pynamodb.expressions.condition import Condition, size
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.fleet.model import (
@@ -153,6 +154,16 @@ class ClusterItem(FleetItem[Cluster]):
     def key(cluster_id: int) -> Key["ClusterItem"]:
         """Where a cluster is kept."""
         return Key(ClusterItem, f"CLUSTER#{cluster_id}", "CLUSTER")
+
+
+def as_read(vehicle: Vehicle) -> Condition:
+    """That a vehicle is in the state, and unavailable for the reasons, that it was read with."""
+    # Reasons have no order, and lists are equal only in the same one.
+    reasons = VehicleItem.unavailabilities
+    same: Condition = (VehicleItem.state == vehicle.state) & (size(reasons) == len(vehicle.unavailabilities))
+    for reason in vehicle.unavailabilities:
+        same &= reasons.contains({"S": reason.value})
+    return same
 
 
 class CodeItem(FleetItem[BaseModel]):
