@@ -209,7 +209,7 @@ class Platform:
         if demo:
             demo.seed()
             if hasattr(demo, "locate"):
-                self.vehicles.locate = demo.locate
+                self.vehicles.locate, self.vehicles.locate_station = demo.locate, demo.locate_station
         self.workflows.resume()
         self._ready = True
         seconds = time.perf_counter() - self._started

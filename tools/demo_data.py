@@ -9,16 +9,17 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import time
 from math import cos, radians
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import shapely
 from shapely.geometry import MultiPoint, MultiPolygon, mapping, shape
 from shapely.geometry.base import BaseGeometry
 
-from kickstand.geo.model import AreaType, ZoneRule
+from kickstand.geo.model import AreaType, Weekday, Window, ZoneRule
 
 DATA: Final = Path(__file__).parents[1] / "local" / "data"
 
@@ -29,34 +30,55 @@ _WALKING_KPH: Final = 6
 
 _OSLO_BUFFER_M: Final = 600
 _OSLO_SIMPLIFIED_M: Final = 15
-# name, area type, speed in km/h, stations whose hull it is, metres that the hull grows by
-_OSLO_ZONES: Final[list[tuple[str, AreaType, int | None, list[str], int]]] = [
-    ("Slottsparken", AreaType.NO_PARKING, None, ["Sørvest for Slottsparken", "Slottsparken Øst"], 100),
-    ("Jernbanetorget", AreaType.NO_PARKING, None, ["Jernbanetorget"], 80),
-    (
+
+
+class _Area(NamedTuple):
+    """A zone to be drawn around stations.
+
+    Attributes:
+        speed: in km/h.
+        stations: whose hull it is.
+        growth: how many metres the hull grows by.
+        schedule: when it is in force; always without one.
+    """
+
+    name: str
+    area_type: AreaType
+    speed: int | None
+    stations: Sequence[str]
+    growth: int
+    schedule: tuple[Window, ...] = ()
+
+
+_WEEKEND_NIGHTS: Final = (Window(days=(Weekday.FRI, Weekday.SAT), start=time(22), end=time(4)),)
+_OSLO_ZONES: Final = (
+    _Area("Slottsparken", AreaType.NO_PARKING, None, ["Sørvest for Slottsparken", "Slottsparken Øst"], 100),
+    _Area("Jernbanetorget", AreaType.NO_PARKING, None, ["Jernbanetorget"], 80),
+    _Area(
         "St. Hanshaugen",
         AreaType.NO_PARKING,
         None,
         ["St. Hanshaugen park nord", "St. Hanshaugen park sør", "St. Hanshaugen park vest"],
         -10,
     ),
-    ("Frognerparken", AreaType.SLOW_ZONE, 10, ["Frogner plass", "Frognerbadet", "Frogner Stadion"], 50),
-    (
+    _Area("Frognerparken", AreaType.SLOW_ZONE, 10, ["Frogner plass", "Frognerbadet", "Frogner Stadion"], 50),
+    _Area(
         "Sofienbergparken",
         AreaType.SLOW_ZONE,
         15,
         ["Sofienbergparken nordvest", "Sofienbergparken nord", "Sofienbergparken sør"],
         20,
     ),
-    ("Aker Brygge", AreaType.SLOW_ZONE, 6, ["Aker Brygge"], 200),
-    (
+    _Area("Aker Brygge", AreaType.SLOW_ZONE, 6, ["Aker Brygge"], 200),
+    _Area(
         "Botanisk hage",
         AreaType.NO_GO_ZONE,
         None,
         ["Botanisk hage sør-vest", "Botanisk Hage vest", "Botanisk Hage sør"],
         -25,
     ),
-]
+    _Area("Youngstorget", AreaType.SLOW_ZONE, 10, ["Torggata"], 120, _WEEKEND_NIGHTS),
+)
 
 
 def main(folder: Path) -> None:
@@ -104,9 +126,10 @@ def oslo_zones(stations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     places = {station["name"]: (station["longitude"], station["latitude"]) for station in stations}
     around = MultiPoint(_metres(places.values())).buffer(_OSLO_BUFFER_M * 2).buffer(-_OSLO_BUFFER_M)
     zones = [_oslo_zone("Oslo", AreaType.OPERATIONS, None, around.simplify(_OSLO_SIMPLIFIED_M))]
-    for name, area_type, speed, corners, growth in _OSLO_ZONES:
-        hull = MultiPoint(_metres(places[corner] for corner in corners)).convex_hull.buffer(growth, quad_segs=4)
-        zones.append(_oslo_zone(name, area_type, speed, hull))
+    for each in _OSLO_ZONES:
+        hull = MultiPoint(_metres(places[name] for name in each.stations)).convex_hull.buffer(each.growth, quad_segs=4)
+        schedule = {"schedule": [window.model_dump(mode="json") for window in each.schedule]} if each.schedule else {}
+        zones.append(_oslo_zone(each.name, each.area_type, each.speed, hull) | schedule)
     return zones
 
 

@@ -1,20 +1,26 @@
+import json
 from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from kickstand.clients import access
 from kickstand.clients import service as clients
 from kickstand.clients.store import ClientItem
 from kickstand.fleet import listing
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Vehicle, VehicleState
-from kickstand.fleet.store import VehicleItem
+from kickstand.fleet.clusters import find_cluster, vehicles_at
+from kickstand.fleet.model import Category, Cluster, ClusterKind, ClusterState, DockState, Vehicle, VehicleState
+from kickstand.fleet.store import ClusterItem, VehicleItem
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
 from kickstand.rental import service as rentals
+from kickstand.rental.model import RentalState
 from local import demo
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -39,6 +45,10 @@ def ids() -> dict[str, Any]:
     return described
 
 
+def clusters() -> list[Cluster]:
+    return [item.entity for item in ClusterItem.scan(ClusterItem.kind == ClusterItem.KIND)]
+
+
 def vehicles() -> list[Vehicle]:
     return [item.entity for item in VehicleItem.scan(VehicleItem.kind == VehicleItem.KIND)]
 
@@ -46,14 +56,49 @@ def vehicles() -> list[Vehicle]:
 def test_two_cities_with_vehicles_at_places_where_rides_may_end() -> None:
     standing = vehicles()
     by_network = {network: [each for each in standing if each.network_id == network] for network in (1, 2)}
-    assert {network: len(each) for network, each in by_network.items()} == {1: 350, 2: 60}
+    assert {network: len(each) for network, each in by_network.items()} == {1: 716, 2: 60}
     assert len({each.code for each in standing}) == len(standing)
     assert all(len(each.code) == 4 for each in standing)
     assert all(each.verdict.ride_end_allowed for each in by_network[2])
     refused = [each for each in by_network[1] if not each.verdict.ride_end_allowed]
     assert 0 < len(refused) < 20  # some stations lie in no-parking areas
-    states = {each.state for each in standing}
-    assert states >= {VehicleState.AVAILABLE, VehicleState.UNAVAILABLE, VehicleState.LOST, VehicleState.IN_STOCK}
+    ridden = {VehicleState.RESERVED, VehicleState.IN_USE, VehicleState.ON_HOLD}
+    assert {each.state for each in standing} >= set(VehicleState) - ridden
+    assert len({reason for each in standing for reason in each.unavailabilities}) == 5
+
+
+def test_the_stations_are_those_of_the_data_and_hold_a_quarter_of_their_bikes() -> None:
+    feed = json.loads((Path(demo.__file__).parents[1] / "data" / "oslo_stations.json").read_text())["stations"]
+    kept = {each.id: each for each in clusters() if each.type is ClusterKind.PHYSICAL}
+    assert kept.keys() == {each["id"] for each in feed}
+    for station in feed:
+        cluster = kept[station["id"]]
+        assert (cluster.title, len(cluster.docks)) == (station["name"], station["capacity"])
+        known = {"bikes": 0, "docks": station["capacity"]} | station
+        working = sum(state is DockState.WORKING for state in cluster.docks.values())
+        assert working == min(station["capacity"], known["bikes"] + known["docks"])
+        assert len(cluster.parked) <= ceil(known["bikes"] / 4)
+        assert all(cluster.docks[number] is DockState.WORKING for number in cluster.parked)
+    assert 380 <= sum(len(each.parked) for each in kept.values()) <= 400
+    assert {each.state for each in kept.values()} == set(ClusterState)
+
+
+def test_docks_and_vehicles_agree_on_where_they_are() -> None:
+    held = {(each.id, int(number)): vehicle for each in clusters() for number, vehicle in each.parked.items()}
+    spots = {(each.spot.cluster_id, each.spot.number): each.id for each in vehicles() if each.spot}
+    assert held == spots
+    position = {each.id: each.position for each in clusters()}
+    assert all(each.position == position[each.spot.cluster_id] for each in vehicles() if each.spot)
+
+
+def test_a_dock_group_has_a_bike_of_every_kind() -> None:
+    client = clients.authenticate(demo.TOKEN)
+    cluster = find_cluster(client, int(demo.describe()["surfaces"]["maas"]["ids"]["dockGroupId"]))
+    categories = {fleet.model(each.model_id).category for each in vehicles_at(cluster)}
+    assert categories == {Category.BIKE, Category.E_BIKE, Category.E_BIKE_CHILD_SEAT}
+    assert cluster.free_docks
+    everywhere = [fleet.model(each.model_id).category for each in vehicles()]
+    assert everywhere.count(Category.E_BIKE_CHILD_SEAT) == 1
 
 
 def test_the_listings_are_complete_at_once() -> None:
@@ -89,6 +134,30 @@ def test_everything_described_exists(ids: dict[str, Any]) -> None:
     assert rental.fare is not None
     assert rental.fare.total == 4500  # 8.00 and 14 minutes at 2.00, with 25 % VAT
     assert [each.id for each in fleet.networks(client)] == [1, 2]
+
+
+def test_a_client_can_prove_itself() -> None:
+    described = demo.describe()["surfaces"]["maas"]
+    token = described["headers"]["Authorization"].removeprefix("Bearer ")
+    assert access.authenticate(token).name == "Demo Mobility"
+    given = access.exchange(described["client"]["id"], described["client"]["secret"])
+    assert access.authenticate(given.token).id == 1
+    (other,) = described["others"]
+    assert access.authenticate(other["headers"]["Authorization"].removeprefix("Bearer ")).name == "Paris Mobility"
+
+
+def test_a_user_has_ridden_from_dock_to_dock_at_a_plan() -> None:
+    client = clients.authenticate(demo.TOKEN)
+    trip = rentals.find_by_id(client, int(demo.describe()["surfaces"]["maas"]["ids"]["tripId"]))
+    assert trip.external_rider_id == demo.USER
+    assert identity.external(client, demo.USER).rider_id == trip.rider_id
+    assert trip.state is RentalState.COMPLETED
+    assert trip.start_spot is not None
+    assert trip.end_spot is not None
+    assert fleet.vehicle(trip.vehicle_id).spot == trip.end_spot
+    assert trip.fare is not None
+    assert trip.fare.total == 4_000  # 24.00 and the first ride's 8.00, with 25 % VAT; 8 minutes beyond 15 are free
+    assert trip.receipt is not None
 
 
 def test_the_second_partner_sees_paris_only() -> None:
@@ -128,3 +197,18 @@ def test_the_simulator_learns_where_a_vehicle_stands() -> None:
     assert status is not None
     assert (status.longitude, status.battery_percent) == (vehicle.position.longitude, vehicle.battery_percent)
     assert demo.locate(999_999) is None
+
+
+def test_the_simulator_learns_which_dock_holds_a_vehicle() -> None:
+    station = next(each for each in clusters() if each.parked and each.type is ClusterKind.PHYSICAL)
+    painted = next(each for each in clusters() if each.parked and each.type is ClusterKind.VIRTUAL)
+    number, held = next(iter(station.parked.items()))
+    status = demo.locate(held)
+    assert status is not None
+    assert status.dock == (station.id, int(number))
+    free = demo.locate(next(iter(painted.parked.values())))
+    assert free is not None
+    assert free.dock is None
+    assert demo.locate_station(station.id) == (station.position.longitude, station.position.latitude)
+    assert demo.locate_station(painted.id) is None
+    assert demo.locate_station(999_999) is None

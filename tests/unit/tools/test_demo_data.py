@@ -67,10 +67,11 @@ def test_the_files_pass_the_checks_that_any_geofence_has_to_pass(name: str) -> N
             area_type=each["area_type"],
             rule=ZoneRule.model_validate(each["rule"]),
             geometry=MultiPolygon.model_validate(each["geometry"]),
+            schedule=each.get("schedule", ()),
         )
         for number, each in enumerate(data["zones"])
     ]
-    assert checked(zones) == zones
+    assert [zone.model_copy(update={"centroid": None}) for zone in checked(zones)] == zones
     assert all(zone.rule.area_type is zone.area_type for zone in zones)
 
 

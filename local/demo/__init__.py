@@ -1,0 +1,123 @@
+"""The city that a fresh platform starts with: two networks, two partners, their riders, clusters and vehicles.
+
+Every id, code and secret is the same on every machine, so that examples can be copied. Positions, docks and zones come
+from ``local/data``, whose README says where from.
+"""
+
+from typing import Any
+
+from kickstand.clients.store import ClientItem
+from kickstand.fleet import clusters, listing
+from kickstand.fleet import service as fleet
+from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
+from kickstand.fleet.model import ClusterKind, Vehicle
+from kickstand.kernel import store
+from local.demo import cities, past, streets
+from local.demo.names import CODE, FIRST, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
+from local.demo.partners import IN_BOTH, IN_PARIS, admit, take_in
+from local.types import Json
+from local.vehicles import Dock, Status
+
+__all__ = ["CODE", "OSLO", "PARIS", "PARIS_TOKEN", "TOKEN", "USER", "describe", "locate", "locate_station", "seed"]
+
+_DOCK_GROUP = 551
+
+
+def seed() -> None:
+    """Fill an empty city. Where the demo has been before it changes nothing, whatever has happened there since."""
+    store.begin()
+    if store.load(ClientItem.key(IN_BOTH.number)) is not None:
+        return
+    tariffs = cities.open_networks()
+    city = streets.lay_out(tariffs, cities.publish_zones())
+    take_in()
+    oslo = cities.NETWORKS[0]
+    city = city.ridden([past.ride(city.vehicles[0], oslo), past.trip(city, oslo)])
+    # The listings first: the stream will find nothing new, and they are complete when the first request comes.
+    listing.project((None, vehicle) for vehicle in city.vehicles)
+    city.write()
+    # The partner that the check above looks for comes last: a seeding that was cut short begins anew.
+    admit()
+    store.begin()
+
+
+def describe() -> dict[str, Json]:
+    """What a client needs to begin with, by surface.
+
+    ``ids`` has a valid value for every path parameter. On one surface, whatever can be called ``id`` has the same one.
+    """
+    return {"surfaces": {"voi": _voi(), "maas": _maas()}}
+
+
+def _voi() -> dict[str, Any]:
+    first = str(uuid(FIRST))
+    return {
+        "base": "/voi",
+        "headers": {"X-Auth-Token": IN_BOTH.token},
+        "ids": {
+            "id": first,
+            "userId": first,
+            "vehicleId": first,
+            "rentalId": first,
+            "productId": str(uuid(FIRST, "product")),
+            "zoneId": str(OSLO),
+            "zoneID": str(OSLO),
+            "code": CODE,
+        },
+        "others": [{"about": "a partner in Paris only", "headers": {"X-Auth-Token": IN_PARIS.token}}],
+    }
+
+
+def _maas() -> dict[str, Any]:
+    return {
+        "base": "/maas",
+        "headers": {"Authorization": f"Bearer {IN_BOTH.bearer}"},
+        "client": {"id": str(IN_BOTH.client.public_id), "secret": IN_BOTH.secret},
+        "ids": {
+            "id": str(FIRST),
+            "vehicleId": str(FIRST),
+            "qrCode": CODE,
+            "gbfsId": str(uuid(FIRST)),
+            "dockGroupId": str(_DOCK_GROUP),
+            "tripId": str(past.TRIP),
+            "userId": USER,
+            "systemId": str(OSLO),
+        },
+        "others": [{"about": "a client in Paris only", "headers": {"Authorization": f"Bearer {IN_PARIS.bearer}"}}],
+    }
+
+
+def locate(vehicle_id: int) -> Status | None:
+    """Where a vehicle of the fleet stands, for the simulator that takes its place; ``None`` for no vehicle of ours."""
+    store.begin()
+    try:
+        vehicle = fleet.vehicle(vehicle_id)
+    except VehicleNotFound:
+        return None
+    return Status(
+        longitude=vehicle.position.longitude,
+        latitude=vehicle.position.latitude,
+        battery_percent=vehicle.battery_percent,
+        locked=vehicle.locked,
+        dock=_dock(vehicle),
+    )
+
+
+def _dock(vehicle: Vehicle) -> Dock | None:
+    """What holds a vehicle; painted lines do not."""
+    spot = vehicle.spot
+    if spot is None or clusters.cluster(spot.cluster_id).type is not ClusterKind.PHYSICAL:
+        return None
+    return Dock(spot.cluster_id, spot.number)
+
+
+def locate_station(cluster_id: int) -> tuple[float, float] | None:
+    """Longitude and latitude of a cluster with hardware, for the simulator that takes its place."""
+    store.begin()
+    try:
+        cluster = clusters.cluster(cluster_id)
+    except ClusterNotFound:
+        return None
+    if cluster.type is not ClusterKind.PHYSICAL:
+        return None
+    return cluster.position.longitude, cluster.position.latitude

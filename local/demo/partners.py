@@ -1,0 +1,154 @@
+"""The demo's partners: their credentials, apps and plans, and the people who ride with them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from kickstand.clients import bearer, tokens
+from kickstand.clients.model import ApiClient, Credential, Product
+from kickstand.clients.store import ClientItem, ProductItem
+from kickstand.identity.model import ExternalUser, Rider, user_key
+from kickstand.identity.store import ExternalUserItem, RiderItem
+from kickstand.kernel import clock, store
+from kickstand.pricing import service as pricing
+from kickstand.pricing.model import PricingPlan
+from local.demo.names import FIRST, OSLO, PARIS, PARIS_SECRET, PARIS_TOKEN, SECRET, TOKEN, USER, uuid
+
+_MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
+_USER_NUMBER: Final = 2
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A partner and what it proves itself with."""
+
+    number: int
+    name: str
+    email: str
+    network_ids: tuple[int, ...]
+    token: str
+    secret: str
+
+    @property
+    def credential(self) -> Credential:
+        """What we keep of the secret; on this machine, the key beside it need not be one."""
+        return tokens.kept_credential(self.number, self.secret, tokens.digest(self.secret), _MADE_AT)
+
+    @property
+    def client(self) -> ApiClient:
+        """What we keep of the partner."""
+        return ApiClient(
+            id=self.number,
+            public_id=uuid(self.number, "client"),
+            name=self.name,
+            email=self.email,
+            network_ids=frozenset(self.network_ids),
+            tokens=(tokens.kept(self.token, clock.now() + tokens.LIFETIME),),
+            credentials=(self.credential,),
+        )
+
+    @property
+    def bearer(self) -> str:
+        """An access token that is valid from now on."""
+        return bearer.sign(self.client, self.credential, clock.now())
+
+
+IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET)
+IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET)
+
+PLANS: Final = (
+    PricingPlan(
+        id=1,
+        client_id=IN_BOTH.number,
+        name="Day pass (demo)",
+        currency="NOK",
+        vat_percent=25,
+        included_minutes=30,
+        price_per_minute=120,
+        free_floating_fee=6_000,
+        penalty_after_s=2 * 3600,
+        penalty_repeat_s=3600,
+        max_penalty_points=3,
+    ),
+    PricingPlan(
+        id=2,
+        client_id=IN_BOTH.number,
+        name="Single ride (demo)",
+        currency="NOK",
+        vat_percent=25,
+        trip_price=2_400,
+        included_minutes=15,
+        price_per_minute=120,
+        free_minutes_per_day=10,
+        registration_fee=800,
+        reservation_price_per_minute=100,
+    ),
+    PricingPlan(
+        id=3,
+        client_id=IN_PARIS.number,
+        name="Ticket (demo)",
+        currency="EUR",
+        vat_percent=20,
+        trip_price=250,
+        included_minutes=30,
+        price_per_minute=20,
+    ),
+)
+
+
+def rider() -> Rider:
+    """Somebody who rides with the first partner's app."""
+    return Rider(
+        id=FIRST,
+        public_id=uuid(FIRST),
+        client_id=IN_BOTH.number,
+        product_id=1,
+        email="kari@rider.example",
+        first_name="Kari",
+        last_name="Nordmann",
+    )
+
+
+def user() -> Rider:
+    """Somebody whom the first partner tells no more about than an id of its own and where mails go."""
+    return Rider(
+        id=_USER_NUMBER,
+        public_id=uuid(_USER_NUMBER),
+        client_id=IN_BOTH.number,
+        external_id=USER,
+        email="user@rider.example",
+    )
+
+
+def user_key_of(rider: Rider) -> str:
+    """What names somebody in keys whom a partner knows by an id of its own."""
+    return user_key(rider.client_id, rider.external_id or "")
+
+
+def take_in() -> None:
+    """Keep the apps, the plans and the people."""
+    for plan in PLANS:
+        pricing.put_plan(plan)
+    with store.Transaction() as tx:
+        for product in _products():
+            tx.put(ProductItem.of(product))
+        for each in (rider(), user()):
+            tx.put(RiderItem.of(each))
+        tx.put(ExternalUserItem.of(_external_user()))
+
+
+def admit() -> None:
+    """Keep the partners themselves."""
+    with store.Transaction() as tx:
+        for partner in (IN_BOTH, IN_PARIS):
+            tx.put(ClientItem.of(partner.client))
+
+
+def _products() -> Iterator[Product]:
+    for number, name in ((1, "Demo app"), (2, "Paris app")):
+        yield Product(id=number, public_id=uuid(number, "product"), client_id=number, name=name)
+
+
+def _external_user() -> ExternalUser:
+    return ExternalUser(client_id=IN_BOTH.number, user_key=user_key_of(user()), rider_id=_USER_NUMBER)
