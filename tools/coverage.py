@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kickstand.http.operation import Operation
+from kickstand.http.operation import Operation, Webhook
+from tools import openapi
 from tools.registry import ROOT, surfaces
 
 CATALOG: Final = ROOT / "tools" / "catalog.json"
@@ -18,10 +19,18 @@ def catalog() -> dict[str, Any]:
     return dict(json.loads(CATALOG.read_text(encoding="utf-8")))
 
 
-def render(operations: Mapping[str, Iterable[Operation]] | None = None) -> str:
-    """The page. ``operations`` are the built ones by surface; those of the project when not given."""
+def render(
+    operations: Mapping[str, Iterable[Operation]] | None = None, webhooks: Mapping[str, Iterable[Webhook]] | None = None
+) -> str:
+    """The page.
+
+    ``operations`` are the built ones and ``webhooks`` the sent ones by surface; those of the project when not given.
+    """
     if operations is None:
         operations = {surface.name: surface.operations.values() for surface in surfaces()}
+    if webhooks is None:
+        webhooks = {surface.name: openapi.about_of(surface).WEBHOOKS for surface in surfaces()}
+    sent = {name: frozenset(each.id for each in own) for name, own in webhooks.items()}
     built = {name: frozenset(each.id for each in own if each.documented) for name, own in operations.items()}
     ours = {name: [each for each in own if not each.documented] for name, own in operations.items()}
     documented = catalog()
@@ -51,12 +60,17 @@ def render(operations: Mapping[str, Iterable[Operation]] | None = None) -> str:
         lines.append(f"| {name} | {api['title']} | `{api['base']}` | {len(ids)} | {len(have)} |")
     lines.append(f"| **all** | | | **{total}** | **{done}** |")
     for name, api in documented.items():
-        lines += ["", f"## {api['title']}", "", *_sections(api, built.get(name, frozenset()))]
+        lines += [
+            "",
+            f"## {api['title']}",
+            "",
+            *_sections(api, built.get(name, frozenset()), sent.get(name, frozenset())),
+        ]
         lines += _ours(ours.get(name, []))
     return "\n".join(lines) + "\n"
 
 
-def _sections(api: Mapping[str, Any], built: frozenset[str]) -> list[str]:
+def _sections(api: Mapping[str, Any], built: frozenset[str], sent: frozenset[str]) -> list[str]:
     by_tag: dict[str, list[dict[str, str]]] = {}
     for operation in api["operations"]:
         by_tag.setdefault(operation["tag"], []).append(operation)
@@ -65,7 +79,8 @@ def _sections(api: Mapping[str, Any], built: frozenset[str]) -> list[str]:
         have = [f"`{operation['id']}`" for operation in operations if operation["id"] in built]
         lines.append(f"| {tag} | {len(operations)} | {len(have)} | {', '.join(have)} |")
     if hooks := api.get("webhooks"):
-        lines += ["", f"Webhooks that the API documents: {', '.join(f'`{hook}`' for hook in hooks)}."]
+        have = [f"`{hook}`" for hook in hooks if hook in sent]
+        lines.append(f"| *webhooks sent* | {len(hooks)} | {len(have)} | {', '.join(have)} |")
     return lines
 
 

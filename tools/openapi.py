@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Protocol, cast
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from kickstand.http.operation import ErrorAnswer, Operation
+from kickstand.http.operation import ErrorAnswer, Operation, Webhook
 from kickstand.http.surface import Surface
 from tools.registry import base
 
@@ -31,6 +31,7 @@ class Reference(Protocol):
         VERSION: its version.
         SECURITY: security schemes by name, as OpenAPI writes them; each operation accepts any one of them.
         TAGS: the sections in their order, with one sentence each.
+        WEBHOOKS: what is sent to clients.
         ERROR: how every error looks.
         COMMON_ERRORS: answers that every operation may give.
     """
@@ -39,6 +40,7 @@ class Reference(Protocol):
     VERSION: str
     SECURITY: Mapping[str, Mapping[str, str]]
     TAGS: Mapping[str, str]
+    WEBHOOKS: tuple[Webhook, ...]
     ERROR: type[BaseModel]
     COMMON_ERRORS: tuple[ErrorAnswer, ...]
 
@@ -59,14 +61,15 @@ def render(surface: Surface[Any]) -> str:
 
 def document(surface: Surface[Any], reference: Reference | None = None) -> dict[str, Any]:
     """A surface's OpenAPI document."""
-    about = reference or cast("Reference", import_module(f"{surface.name}._openapi"))
+    about = reference or about_of(surface)
     operations = list(surface.operations.values())
-    schemas, places = _schemas([*operations], about.ERROR)
+    schemas, places = _schemas(operations, about)
     paths: dict[str, Any] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, about, schemas, places)
+    webhooks = {each.path: {"post": _webhook(each, schemas, places)} for each in about.WEBHOOKS}
     parameters = {model for operation in operations for part, model in operation.inputs.items() if part != "body"}
-    for model in parameters:
+    for model in parameters | {each.headers for each in about.WEBHOOKS}:
         schemas.pop(places[model, "validation"], None)
     return {
         "openapi": "3.1.0",
@@ -79,6 +82,7 @@ def document(surface: Surface[Any], reference: Reference | None = None) -> dict[
         "security": [{name: []} for name in about.SECURITY],
         "tags": [{"name": name, "description": text} for name, text in about.TAGS.items()],
         "paths": paths,
+        **({"webhooks": webhooks} if webhooks else {}),
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "securitySchemes": {name: dict(scheme) for name, scheme in about.SECURITY.items()},
@@ -86,14 +90,21 @@ def document(surface: Surface[Any], reference: Reference | None = None) -> dict[
     }
 
 
+def about_of(surface: Surface[Any]) -> Reference:
+    """What a surface's operations do not know."""
+    return cast("Reference", import_module(f"{surface.name}._openapi"))
+
+
 def _schemas(
-    operations: Iterable[Operation], error: type[BaseModel]
+    operations: Iterable[Operation], about: Reference
 ) -> tuple[dict[str, Schema], dict[tuple[type[BaseModel], Mode], str]]:
     """All schemas by name, and the name of each model's schema."""
-    wanted: dict[tuple[type[BaseModel], Mode], None] = {(error, "serialization"): None}
+    wanted: dict[tuple[type[BaseModel], Mode], None] = {(about.ERROR, "serialization"): None}
     for operation in operations:
         wanted.update(((model, "validation"), None) for model in operation.inputs.values())
         wanted[operation.response_model, "serialization"] = None
+    for webhook in about.WEBHOOKS:
+        wanted.update({(webhook.headers, "validation"): None, (webhook.payload, "serialization"): None})
     found, definitions = models_json_schema(
         list(wanted), ref_template=_REFERENCE + "{model}", schema_generator=_Schemas
     )
@@ -141,6 +152,28 @@ def _operation(
         **_errors(operation, about, places),
     }
     return described
+
+
+def _webhook(
+    webhook: Webhook, schemas: Mapping[str, Schema], places: Mapping[tuple[type[BaseModel], Mode], str]
+) -> dict[str, Any]:
+    return {
+        "operationId": webhook.id,
+        "tags": [webhook.tag],
+        "summary": webhook.summary,
+        "description": _unwrapped(webhook.description),
+        "security": [],
+        "parameters": list(_parameters("header", schemas[places[webhook.headers, "validation"]])),
+        "requestBody": {
+            "required": True,
+            "content": _json({"$ref": _REFERENCE + places[webhook.payload, "serialization"]}),
+        },
+        "responses": {
+            "2XX": {"description": "Taken in"},
+            "410": {"description": "Not wanted any more: nothing is sent again"},
+            "default": {"description": "Not taken in: it is sent again later"},
+        },
+    }
 
 
 def _unwrapped(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kickstand.http.operation import ErrorAnswer
+from kickstand.http.operation import ErrorAnswer, Webhook
 from maas._surface import INTERNAL_ERROR, INVALID_REQUEST, TRY_AGAIN, UNAUTHORIZED, Error
 
 TITLE: Final = "Urban Sharing MaaS API"
@@ -18,7 +18,9 @@ TAGS: Final = {
     "Dock groups": "Places where vehicles stand.",
     "Areas": "Where rules differ.",
     "System": "City operations.",
+    "Webhook Interface": "What is sent to clients when something happens.",
 }
+WEBHOOKS: Final[tuple[Webhook, ...]] = ()
 ERROR: Final = Error
 COMMON_ERRORS: Final = (INVALID_REQUEST, UNAUTHORIZED, INTERNAL_ERROR, TRY_AGAIN)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kickstand.http.operation import ErrorAnswer
+from kickstand.http.operation import ErrorAnswer, Webhook
 from voi._surface import INTERNAL_ERROR, TRY_AGAIN, UNAUTHORIZED, Error
 
 TITLE: Final = "Voi partner API"
@@ -16,6 +16,7 @@ TAGS: Final = {
     "Vehicle": "Vehicles that can be rented.",
     "Zone": "Where rides are offered, and the rules there.",
 }
+WEBHOOKS: Final[tuple[Webhook, ...]] = ()
 ERROR: Final = Error
 COMMON_ERRORS: Final = (UNAUTHORIZED, INTERNAL_ERROR, TRY_AGAIN)
 

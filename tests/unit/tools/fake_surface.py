@@ -1,4 +1,4 @@
-"""A surface of two operations, for tests of the generators."""
+"""A surface of four operations, for tests of the generators."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -30,6 +30,7 @@ class BikePath(BaseModel):
 class Page(Body):
     page_size: Annotated[int, Field(ge=1, le=50)] = 10
     colour: Colour | None = None
+    colours: Annotated[list[Colour], Field(alias="colours[]")] = []
 
 
 class NewBike(Body):
@@ -43,12 +44,25 @@ class Bike(Body):
     gears: int
 
 
+class Key(BaseModel):
+    holder: str
+
+
+class Headers(BaseModel):
+    language: str | None = Field(default=None, alias="Accept-Language", description="For people.")
+
+
+class Signature(BaseModel):
+    signature: str = Field(alias="Bike-Signature")
+
+
 class Bikes(BaseModel):
     data: list[Bike]
 
 
 class Bicycles(Surface[str]):
     credential = "x-key"
+    common_headers = Headers
 
     def authenticate(self, request: Request, headers: BaseModel | None) -> str:
         return request.headers["x-key"]
@@ -90,8 +104,21 @@ def bicycles() -> Bicycles:
         """Add a bike."""
         raise NotImplementedError
 
+    def get_key(body: Key) -> Key:
+        """Get a key."""
+        raise NotImplementedError
+
     declare = surface.operation
     declare("GET", "/v1/bikes", tag="Bike", access="FleetRequests")(list_bikes)
-    declare("GET", "/v1/bikes/{id}", tag="Bike", access="FleetRequests", errors=(no_bike,), layers=("geo",))(get_bike)
+    declare(
+        "GET",
+        "/v1/bikes/{id}",
+        tag="Bike",
+        access="FleetRequests",
+        errors=(no_bike,),
+        layers=("geo",),
+        deprecated=True,
+    )(get_bike)
     declare("POST", "/v1/bikes", tag="Bike", access="RentalRequests", memory=1024)(add_bike)
+    declare("POST", "/key", tag="Bike", access="RentalRequests", public=True, form=True, documented=False)(get_key)
     return surface

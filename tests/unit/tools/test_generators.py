@@ -1,4 +1,4 @@
-"""Templates, OpenAPI documents, coverage and drift, on a surface of three operations."""
+"""Templates, OpenAPI documents, coverage and drift, on a surface of four operations."""
 
 import json
 from dataclasses import replace
@@ -10,9 +10,9 @@ import pytest
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
-from kickstand.http.operation import ErrorAnswer, Operation
+from kickstand.http.operation import ErrorAnswer, Operation, Webhook
 from tests.support.api import surface
-from tests.unit.tools.fake_surface import BikePath, bicycles
+from tests.unit.tools.fake_surface import Bike, BikePath, Headers, Signature, bicycles
 from tools import coverage, openapi, templates
 from tools.cloudformation import dumps, loads
 from tools.drift import drift
@@ -27,6 +27,17 @@ REFERENCE: Any = SimpleNamespace(
     VERSION="7",
     SECURITY={"key": {"type": "apiKey", "in": "header", "name": "x-key"}},
     TAGS={"Bike": "Things to ride."},
+    WEBHOOKS=(
+        Webhook(
+            "bike_stolen",
+            "bikes/stolen",
+            "Bike",
+            "A bike is gone",
+            "Sent once\nor twice.",
+            headers=Signature,
+            payload=Bike,
+        ),
+    ),
     ERROR=Problem,
     COMMON_ERRORS=(ErrorAnswer(401, "Stranger", "Who are you?"),),
     error_example=lambda answer: Problem(code=answer.code),
@@ -74,7 +85,7 @@ def test_each_operation_is_one_function(template: dict[str, Any]) -> None:
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
-    assert functions.keys() == {"ListBikesFunction", "GetBikeFunction", "AddBikeFunction"}
+    assert functions.keys() == {"ListBikesFunction", "GetBikeFunction", "AddBikeFunction", "GetKeyFunction"}
     assert functions["GetBikeFunction"]["Layers"] == [{"Ref": "GeoLayer"}]
     assert functions["AddBikeFunction"]["MemorySize"] == 1024
     assert functions["AddBikeFunction"]["Role"] == {"Ref": "RentalRequestsRole"}
@@ -87,6 +98,7 @@ def test_each_operation_is_one_route(template: dict[str, Any]) -> None:
         ("/v1/bikes", "get"),
         ("/v1/bikes", "post"),
         ("/v1/bikes/{id}", "get"),
+        ("/key", "post"),
     }
     integration = paths["/v1/bikes/{id}"]["get"]["x-amazon-apigateway-integration"]
     assert "${GetBikeFunction.Arn}" in integration["uri"]["Fn::Sub"]
@@ -108,7 +120,7 @@ def test_large_surfaces_spread_their_rights_over_several_roles() -> None:
     resources = templates.template(surface)["Resources"]
     roles = [each for each in resources.values() if each["Type"] == "AWS::IAM::Role"]
     invoked = [role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"] for role in roles]
-    assert sum(map(len, invoked)) == 297
+    assert sum(map(len, invoked)) == 298
     assert max(map(len, invoked)) * 150 < 10_240
     assert len(resources) + 1 < 500
 
@@ -127,12 +139,12 @@ def test_operations_are_described_by_their_docstrings(document: dict[str, Any]) 
 
 
 def test_parameters_carry_their_bounds_and_are_never_null(document: dict[str, Any]) -> None:
-    size, colour = document["paths"]["/v1/bikes"]["get"]["parameters"]
+    size, colour, *_ = document["paths"]["/v1/bikes"]["get"]["parameters"]
     assert size["name"] == "pageSize"
     assert size["schema"] == {"default": 10, "maximum": 50, "minimum": 1, "type": "integer"}
     assert not size["required"]
     assert colour["schema"] == {"$ref": "#/components/schemas/Colour"}
-    (id_,) = document["paths"]["/v1/bikes/{id}"]["get"]["parameters"]
+    id_, _ = document["paths"]["/v1/bikes/{id}"]["get"]["parameters"]
     assert id_ == {
         "name": "id",
         "in": "path",
@@ -140,6 +152,72 @@ def test_parameters_carry_their_bounds_and_are_never_null(document: dict[str, An
         "description": "The bike's id.",
         "schema": {"format": "uuid", "type": "string"},
     }
+
+
+def test_parameters_with_several_values_are_repeated(document: dict[str, Any]) -> None:
+    colours = document["paths"]["/v1/bikes"]["get"]["parameters"][2]
+    assert colours == {
+        "name": "colours[]",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "array", "items": {"$ref": "#/components/schemas/Colour"}, "default": []},
+        "style": "form",
+        "explode": True,
+    }
+
+
+def test_common_headers_are_parameters_of_whoever_says_who_they_are(document: dict[str, Any]) -> None:
+    language = {
+        "name": "Accept-Language",
+        "in": "header",
+        "required": False,
+        "description": "For people.",
+        "schema": {"type": "string"},
+    }
+    operations = [each for methods in document["paths"].values() for each in methods.values()]
+    assert [each["operationId"] for each in operations if language in each.get("parameters", [])] == [
+        "list_bikes",
+        "add_bike",
+        "get_bike",
+    ]
+    assert Headers.__name__ not in document["components"]["schemas"]
+
+
+def test_what_is_for_everybody_asks_for_no_credentials(document: dict[str, Any]) -> None:
+    key = document["paths"]["/key"]["post"]
+    assert key["security"] == []
+    assert "401" not in key["responses"]
+    assert key["requestBody"]["content"].keys() == {"application/x-www-form-urlencoded"}
+    assert "security" not in document["paths"]["/v1/bikes"]["post"]
+
+
+def test_deprecated_operations_say_so(document: dict[str, Any]) -> None:
+    assert document["paths"]["/v1/bikes/{id}"]["get"]["deprecated"]
+    assert "deprecated" not in document["paths"]["/v1/bikes"]["get"]
+
+
+def test_webhooks_are_described_like_operations(document: dict[str, Any]) -> None:
+    assert document["webhooks"].keys() == {"bikes/stolen"}
+    sent = document["webhooks"]["bikes/stolen"]["post"]
+    assert sent["operationId"] == "bike_stolen"
+    assert sent["description"] == "Sent once or twice."
+    assert sent["security"] == []
+    assert sent["parameters"] == [
+        {"name": "Bike-Signature", "in": "header", "required": True, "schema": {"type": "string"}}
+    ]
+    payload = {"application/json": {"schema": {"$ref": "#/components/schemas/Bike"}}}
+    assert sent["requestBody"] == {"required": True, "content": payload}
+    assert sent["responses"].keys() == {"2XX", "410", "default"}
+
+
+def test_what_an_operation_answers_itself_is_not_shown_twice() -> None:
+    surface = bicycles()
+    own = ErrorAnswer(401, "Stranger", "Nobody has this key")
+    surface.operations["add_bike"] = replace(surface.operations["add_bike"], errors=(own,))
+    responses = openapi.document(surface, REFERENCE)["paths"]["/v1/bikes"]["post"]["responses"]
+    assert list(responses["401"]["content"]["application/json"]["examples"].values()) == [
+        {"summary": "Nobody has this key", "value": {"code": "Stranger"}}
+    ]
 
 
 def test_bodies_are_schemas(document: dict[str, Any]) -> None:
@@ -164,6 +242,12 @@ def test_coverage_counts_what_is_built() -> None:
     assert "| voi | Voi partner API | `/voi` | 18 | 1 |" in page
     assert "| Rental | 5 | 1 | `start_rental` |" in page
     assert "| **all** | | | **628** | **1** |" in page
+
+
+def test_coverage_counts_what_is_sent() -> None:
+    hook = Webhook("trip_event", "trips/events", "Bike", "", "", headers=Signature, payload=Bike)
+    page = coverage.render({}, {"maas": [hook]})
+    assert "| *webhooks sent* | 6 | 1 | `trip_event` |" in page
 
 
 def test_coverage_refuses_what_nobody_documents() -> None:

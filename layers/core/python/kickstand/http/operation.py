@@ -94,3 +94,26 @@ class Operation:
         if not self.path.endswith("/"):
             return (self.path,)
         return self.path.removesuffix("/"), f"{self.path}{{{BEYOND}+}}"
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One kind of request that a surface sends to its clients.
+
+    Attributes:
+        id: snake_case name of the reference.
+        path: what it is sent to, below a client's address.
+        tag: the section of the reference.
+        summary: one line.
+        description: what clients should know; Markdown.
+        headers: what it carries beside the payload.
+        payload: its body.
+    """
+
+    id: str
+    path: str
+    tag: str
+    summary: str
+    description: str
+    headers: type[BaseModel]
+    payload: type[BaseModel]
