@@ -13,14 +13,26 @@ from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
 from kickstand.fleet.model import ClusterKind, Vehicle
 from kickstand.kernel import store
 from local.demo import cities, past, streets
-from local.demo.names import CODE, FIRST, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
+from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
 from local.demo.partners import IN_BOTH, IN_PARIS, admit, take_in
 from local.types import Json
 from local.vehicles import Dock, Status
 
-__all__ = ["CODE", "OSLO", "PARIS", "PARIS_TOKEN", "TOKEN", "USER", "describe", "locate", "locate_station", "seed"]
+__all__ = [
+    "CODE",
+    "FRIEND",
+    "OSLO",
+    "PARIS",
+    "PARIS_TOKEN",
+    "TOKEN",
+    "USER",
+    "describe",
+    "locate",
+    "locate_station",
+    "seed",
+]
 
-_DOCK_GROUP = 551
+_DOCK_GROUP, _RESERVED_AT = 551, 1755  # stations
 
 
 def seed() -> None:
@@ -33,6 +45,7 @@ def seed() -> None:
     take_in()
     oslo = cities.NETWORKS[0]
     city = city.ridden([past.ride(city.vehicles[0], oslo), past.trip(city, oslo)])
+    city = city.replacing(past.reserve(city.e_bike_at(_RESERVED_AT)[0]))
     # The listings first: the stream will find nothing new, and they are complete when the first request comes.
     listing.project((None, vehicle) for vehicle in city.vehicles)
     city.write()
@@ -80,6 +93,7 @@ def _maas() -> dict[str, Any]:
             "gbfsId": str(uuid(FIRST)),
             "dockGroupId": str(_DOCK_GROUP),
             "tripId": str(past.TRIP),
+            "reservationId": str(past.RESERVATION),
             "userId": USER,
             "systemId": str(OSLO),
         },

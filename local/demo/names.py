@@ -18,7 +18,8 @@ SECRET: Final = "demo-secret-of-a-client-in-both-cities"  # noqa: S105
 PARIS_SECRET: Final = "demo-secret-of-a-client-in-paris"  # noqa: S105
 
 USER: Final = "demo-user"
-"""Somebody whom the first partner knows by an id of its own."""
+FRIEND: Final = "demo-friend"
+"""Whom the first partner knows by an id of its own."""
 
 CODE: Final = "DEMO"
 _CODE_DIGITS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"

@@ -13,10 +13,10 @@ from kickstand.identity.store import ExternalUserItem, RiderItem
 from kickstand.kernel import clock, store
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import PricingPlan
-from local.demo.names import FIRST, OSLO, PARIS, PARIS_SECRET, PARIS_TOKEN, SECRET, TOKEN, USER, uuid
+from local.demo.names import FIRST, FRIEND, OSLO, PARIS, PARIS_SECRET, PARIS_TOKEN, SECRET, TOKEN, USER, uuid
 
 _MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
-_USER_NUMBER: Final = 2
+_USER_NUMBER, _FRIEND_NUMBER = 2, 3
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,11 @@ def user() -> Rider:
     )
 
 
+def friend() -> Rider:
+    """Somebody of whom the first partner tells an id only."""
+    return Rider(id=_FRIEND_NUMBER, public_id=uuid(_FRIEND_NUMBER), client_id=IN_BOTH.number, external_id=FRIEND)
+
+
 def user_key_of(rider: Rider) -> str:
     """What names somebody in keys whom a partner knows by an id of its own."""
     return user_key(rider.client_id, rider.external_id or "")
@@ -133,9 +138,10 @@ def take_in() -> None:
     with store.Transaction() as tx:
         for product in _products():
             tx.put(ProductItem.of(product))
-        for each in (rider(), user()):
+        for each in (rider(), user(), friend()):
             tx.put(RiderItem.of(each))
-        tx.put(ExternalUserItem.of(_external_user()))
+        for each in (user(), friend()):
+            tx.put(ExternalUserItem.of(_external(each)))
 
 
 def admit() -> None:
@@ -150,5 +156,5 @@ def _products() -> Iterator[Product]:
         yield Product(id=number, public_id=uuid(number, "product"), client_id=number, name=name)
 
 
-def _external_user() -> ExternalUser:
-    return ExternalUser(client_id=IN_BOTH.number, user_key=user_key_of(user()), rider_id=_USER_NUMBER)
+def _external(rider: Rider) -> ExternalUser:
+    return ExternalUser(client_id=rider.client_id, user_key=user_key_of(rider), rider_id=rider.id)

@@ -82,6 +82,10 @@ class Streets:
         standing = ((each, each.spot) for each in self.vehicles if each.spot and each.spot.cluster_id == cluster_id)
         return next((vehicle, spot) for vehicle, spot in standing if vehicle.model_id == E_BIKE)
 
+    def replacing(self, vehicle: Vehicle) -> "Streets":
+        """The streets with another version of a vehicle."""
+        return replace(self, vehicles=[vehicle if each.id == vehicle.id else each for each in self.vehicles])
+
     def ridden(self, rentals: Iterable[Rental]) -> "Streets":
         """The streets whose vehicles know their latest rental."""
         latest = {rental.vehicle_id: rental for rental in rentals}

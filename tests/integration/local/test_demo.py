@@ -19,8 +19,9 @@ from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
+from kickstand.rental import reservations
 from kickstand.rental import service as rentals
-from kickstand.rental.model import RentalState
+from kickstand.rental.model import RentalState, ReservationState
 from local import demo
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -62,8 +63,8 @@ def test_two_cities_with_vehicles_at_places_where_rides_may_end() -> None:
     assert all(each.verdict.ride_end_allowed for each in by_network[2])
     refused = [each for each in by_network[1] if not each.verdict.ride_end_allowed]
     assert 0 < len(refused) < 20  # some stations lie in no-parking areas
-    ridden = {VehicleState.RESERVED, VehicleState.IN_USE, VehicleState.ON_HOLD}
-    assert {each.state for each in standing} >= set(VehicleState) - ridden
+    ridden = {VehicleState.IN_USE, VehicleState.ON_HOLD}
+    assert {each.state for each in standing} == set(VehicleState) - ridden
     assert len({reason for each in standing for reason in each.unavailabilities}) == 5
 
 
@@ -158,6 +159,19 @@ def test_a_user_has_ridden_from_dock_to_dock_at_a_plan() -> None:
     assert trip.fare is not None
     assert trip.fare.total == 4_000  # 24.00 and the first ride's 8.00, with 25 % VAT; 8 minutes beyond 15 are free
     assert trip.receipt is not None
+
+
+def test_a_friend_has_reserved_a_bike_and_the_user_had() -> None:
+    client = clients.authenticate(demo.TOKEN)
+    described = demo.describe()["surfaces"]["maas"]["ids"]
+    going_on = reservations.find(client, int(described["reservationId"]))
+    assert reservations.list_active(client, demo.FRIEND) == [going_on]
+    held = fleet.vehicle(going_on.vehicle_id)
+    assert (held.state, held.hold and held.hold.reservation_id) == (VehicleState.RESERVED, going_on.id)
+    trip = rentals.find_by_id(client, int(described["tripId"]))
+    taken = reservations.find(client, trip.reservation_id or 0)
+    assert (taken.state, taken.rental_id) == (ReservationState.COMPLETED, trip.id)
+    assert reservations.list_active(client, demo.USER) == []
 
 
 def test_the_second_partner_sees_paris_only() -> None:
