@@ -4,13 +4,22 @@ import unicodedata
 from datetime import UTC
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    WithJsonSchema,
+    validate_email,
+)
 from pydantic.alias_generators import to_camel
 
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
 
 _LONGEST_TEXT: Final = 255
+_LONGEST_COMMENT: Final = 1_000
 _FIRST_NO_ID: Final = 2**53
 
 
@@ -45,6 +54,28 @@ Text = Annotated[str, AfterValidator(_readable)]
 
 UserId = Annotated[str, AfterValidator(_named), Loads(identity.expect_external, of_client=True)]
 """A client's own id of a user: 1 to 255 characters, none of them a control character."""
+
+
+def _commented(text: str) -> str:
+    if len(text) > _LONGEST_COMMENT:
+        raise ValueError(f"longer than {_LONGEST_COMMENT} characters")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\n\r\t" for character in text):
+        raise ValueError("control characters are not text")
+    return text
+
+
+Comment = Annotated[str, AfterValidator(_commented)]
+"""What somebody has to say: at most 1,000 characters, in lines."""
+
+
+def _mail_address(text: str) -> str:
+    if "<" in text:
+        raise ValueError("an address stands alone, without a name")
+    return validate_email(text)[1]
+
+
+Email = Annotated[str, AfterValidator(_mail_address)]
+"""An address for mails."""
 
 
 def _possible(number: int) -> int:
