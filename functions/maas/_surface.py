@@ -33,7 +33,14 @@ from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Loads, Problem, Surface
 from kickstand.identity import service as identity
-from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound, UserMismatch
+from kickstand.identity.errors import (
+    ExternalIdTaken,
+    PenaltyNotFound,
+    PenaltyResolved,
+    ProductClosed,
+    RiderNotFound,
+    UserMismatch,
+)
 from kickstand.identity.model import user_key
 from kickstand.kernel.errors import Contention, DomainError
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
@@ -101,6 +108,8 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ProductClosed: INVALID_PRODUCT,
     RiderNotFound: USER_NOT_FOUND,
     ExternalIdTaken: INVALID_STATE,
+    PenaltyNotFound: PENALTY_NOT_FOUND,
+    PenaltyResolved: PENALTY_RESOLVED,
     VehicleNotFound: VEHICLE_NOT_FOUND,
     VehicleUnavailable: VEHICLE_NOT_AVAILABLE,
     ClusterNotFound: DOCK_GROUP_NOT_FOUND,

@@ -31,7 +31,14 @@ from kickstand.geo.errors import (
 from kickstand.http.messages import Answer, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
-from kickstand.identity.errors import ExternalIdTaken, ProductClosed, RiderNotFound, UserMismatch
+from kickstand.identity.errors import (
+    ExternalIdTaken,
+    PenaltyNotFound,
+    PenaltyResolved,
+    ProductClosed,
+    RiderNotFound,
+    UserMismatch,
+)
 from kickstand.kernel.errors import Contention, DomainError
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
@@ -90,6 +97,8 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ProductClosed: INVALID_INPUT,
     RiderNotFound: USER_NOT_FOUND,
     ExternalIdTaken: EXTERNAL_USER_ID_EXISTS,
+    PenaltyNotFound: INVALID_INPUT,
+    PenaltyResolved: INVALID_INPUT,
     UserMismatch: INVALID_INPUT,
     VehicleNotFound: VEHICLE_NOT_FOUND,
     VehicleUnavailable: VEHICLE_NOT_RENTABLE,

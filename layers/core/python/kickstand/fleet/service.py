@@ -52,6 +52,11 @@ def put_network(network: Network) -> None:
     _networks.put(network.id, (clock.now(), network))
 
 
+def expect_network(network_id: int) -> None:
+    """Announce that this request will ask for a network."""
+    store.expect(NetworkItem.key(network_id))
+
+
 def network(network_id: int) -> Network:
     """A network.
 

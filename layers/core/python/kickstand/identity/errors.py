@@ -25,3 +25,15 @@ class UserMismatch(DomainError):
     """The request names one of the partner's users and says that it comes from another."""
 
     detail = "The request is on behalf of another user"
+
+
+class PenaltyNotFound(DomainError):
+    """The partner's user has no such penalty."""
+
+    detail = "Penalty not found"
+
+
+class PenaltyResolved(DomainError):
+    """The penalty has been resolved before."""
+
+    detail = "The penalty is resolved already"

@@ -1,9 +1,12 @@
 """Riders."""
 
 import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Rider(BaseModel):
@@ -52,3 +55,49 @@ class ExternalUser(BaseModel):
 def user_key(client_id: int, external_id: str) -> str:
     """What names a partner's user in keys."""
     return f"{client_id}#{hashlib.sha256(external_id.encode()).hexdigest()}"
+
+
+class PenaltyType(StrEnum):
+    """What a penalty is for."""
+
+    TRIP_DURATION = "trip_duration"
+    """A ride that took longer than its plan allows."""
+    MANUAL = "manual"
+    """Whatever the partner says."""
+
+
+class PenaltyState(StrEnum):
+    """Whether a penalty's points count."""
+
+    ACTIVE = "active"
+    RESOLVED = "resolved"
+
+
+PenaltyPoints = Annotated[int, Field(ge=1, le=100)]
+
+
+class Penalty(BaseModel):
+    """Points against a partner's user; whoever has too many of them cannot use some plans.
+
+    Attributes:
+        rental_id: the ride it is about, where it is about one.
+        resolved_at: since when its points do not count any more.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    client_id: int
+    external_id: str
+    type: PenaltyType
+    points: PenaltyPoints
+    state: PenaltyState = PenaltyState.ACTIVE
+    rental_id: int | None = None
+    comment: str | None = None
+    created_at: datetime
+    resolved_at: datetime | None = None
+
+    @property
+    def user_key(self) -> str:
+        """What names its user in keys."""
+        return user_key(self.client_id, self.external_id)

@@ -1,8 +1,9 @@
 """Items of the identity table."""
 
+from datetime import datetime
 from uuid import UUID
 
-from kickstand.identity.model import ExternalUser, Rider
+from kickstand.identity.model import ExternalUser, Penalty, PenaltyState, Rider
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
@@ -42,3 +43,31 @@ class ExternalUserItem(IdentityItem[ExternalUser]):
     def key(user_key: str) -> Key["ExternalUserItem"]:
         """Where the partner's claim on the id is kept."""
         return Key(ExternalUserItem, f"EXTERNAL#{user_key}", "EXTERNAL")
+
+
+class PenaltyItem(IdentityItem[Penalty]):
+    """A penalty, beside its user: ``EXTERNAL#<client id>#<digest>`` / ``PENALTY#<id>``."""
+
+    KIND = "penalty"
+    KEYED_BY = ("user_key", "id")
+
+    state = Value(PenaltyState)
+    resolved_at = Value(datetime, null=True)
+
+    @staticmethod
+    def key(user_key: str, penalty_id: int) -> Key["PenaltyItem"]:
+        """Where a penalty is kept."""
+        return Key(PenaltyItem, f"EXTERNAL#{user_key}", f"PENALTY#{penalty_id:016d}")
+
+
+def latest_penalties(user_key: str, state: PenaltyState | None, most: int) -> list[Penalty]:
+    """A user's penalties in ``state``, or in any; at most ``most``, newest first; one query."""
+    found = PenaltyItem.query(
+        f"EXTERNAL#{user_key}",
+        PenaltyItem.sk.startswith("PENALTY#"),
+        filter_condition=None if state is None else PenaltyItem.state == state,
+        consistent_read=True,
+        scan_index_forward=False,
+        limit=most,
+    )
+    return [item.entity for item in found]
