@@ -51,7 +51,7 @@ def key_name(token: str) -> KeyName | None:
 def admits(client: ApiClient, name: KeyName, token: str, now: datetime) -> bool:
     """Whether a token is signed with the key of one of the client's credentials, for this client, and still valid."""
     credential = next((each for each in client.credentials if each.id == name.credential_id), None)
-    if credential is None:
+    if name.client_id != client.id or credential is None:
         return False
     try:
         claims: dict[str, Any] = jwt.decode(
