@@ -6,8 +6,21 @@ from uuid import UUID
 
 from kickstand.clients import service as clients
 from kickstand.clients.model import ApiClient, Product
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Issuer, Network, RentTimings, Vehicle
+from kickstand.fleet.model import (
+    Ability,
+    Category,
+    Cluster,
+    ClusterKind,
+    DockState,
+    Issuer,
+    Lock,
+    Network,
+    RentTimings,
+    Vehicle,
+    VehicleModel,
+)
 from kickstand.geo.model import EndRefusal, Parking, Verdict
 from kickstand.identity import service as identity
 from kickstand.identity.model import Rider
@@ -33,6 +46,21 @@ TIMINGS = RentTimings(
     start_timeout_s=90,
 )
 
+
+SCOOTER = VehicleModel(id=1, name="Kick", category=Category.SCOOTER, max_range_m=40_000)
+BIKE = VehicleModel(
+    id=2, name="City", category=Category.BIKE, max_range_m=0, lock=Lock.DOCK, abilities=frozenset(), docked=True
+)
+E_BIKE = VehicleModel(
+    id=3,
+    name="City e",
+    category=Category.E_BIKE,
+    max_range_m=60_000,
+    lock=Lock.BOLT,
+    abilities=frozenset({Ability.PAUSE, Ability.END_REMOTELY}),
+    docked=True,
+)
+"""A scooter that can everything, a bike that lives in docks, and an e-bike that has a bolt of its own."""
 
 _numbers = count(1)
 
@@ -63,6 +91,8 @@ class City:
                 issuer=ISSUER,
             )
         )
+        for model in (SCOOTER, BIKE, E_BIKE):
+            fleet.put_model(model)
         self.client, self.token = self.partner("Travelizer")
         self.product = clients.register_product(self.client, "Travelizer")
 
@@ -77,19 +107,51 @@ class City:
         """A rider of the first product."""
         return identity.register(self.client, self.product.public_id, "agatha@mail.example", Profile(), external_id)
 
-    def vehicle(self, position: Position = OSLO, verdict: Verdict = ALLOWED, code: str | None = None) -> Vehicle:
-        """An available scooter."""
+    def vehicle(
+        self,
+        position: Position = OSLO,
+        verdict: Verdict = ALLOWED,
+        code: str | None = None,
+        model: VehicleModel = SCOOTER,
+    ) -> Vehicle:
+        """An available vehicle; a scooter if nothing else is said."""
         standing = fleet.Standing(position, "8809993867fffff", verdict)
-        vehicle = fleet.new_vehicle(code or f"T{next(_numbers):03d}", self.tariff(), standing, 80)
+        vehicle = fleet.new_vehicle(code or f"T{next(_numbers):03d}", self.tariff(model), standing, 80)
         fleet.add_vehicle(vehicle, standing.cell)
         return vehicle
 
-    def tariff(self) -> Tariff:
+    def cluster(self, docks: int = 8, position: Position = OSLO, type_: ClusterKind = ClusterKind.PHYSICAL) -> Cluster:
+        """An active cluster with empty docks."""
+        now = clock.now()
+        cluster = Cluster(
+            id=ids.new_id(),
+            network_id=self.network_id,
+            type=type_,
+            name="58",
+            title="Railway Square",
+            position=position,
+            docks={str(number): DockState.WORKING for number in range(1, docks + 1)},
+            created_at=now,
+            updated_at=now,
+        )
+        clusters.put_cluster(cluster)
+        return cluster
+
+    def docked(self, cluster: Cluster, number: int, model: VehicleModel = BIKE) -> Vehicle:
+        """An available vehicle in a dock."""
+        vehicle = self.vehicle(position=cluster.position, model=model)
+        store.begin()
+        standing = fleet.Standing(cluster.position, "8809993867fffff", ALLOWED)
+        assert clusters.dock(vehicle.id, cluster.id, number, clock.now(), standing)
+        store.begin()
+        return fleet.vehicle(vehicle.id)
+
+    def tariff(self, model: VehicleModel = SCOOTER) -> Tariff:
         """10 NOK to start and 2.50 a minute, VAT of 25 % on top."""
         return Tariff(
             id=ids.new_id(),
             network_id=self.network_id,
-            model_id=1,
+            model_id=model.id,
             version=1,
             published_at=clock.now(),
             currency="NOK",

@@ -10,6 +10,7 @@ from kickstand.fleet.store import VehicleItem
 from kickstand.geo.model import Verdict
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
+from tests.support.streams import batch
 
 MORNING = datetime(2026, 5, 4, 8, tzinfo=UTC)
 HERE = Verdict(geofence_version=1, ride_start_allowed=True)
@@ -59,11 +60,4 @@ Pair = tuple[Vehicle | None, Vehicle | None]
 
 def records(pairs: Sequence[Pair]) -> dict[str, Any]:
     """The stream's batch for changes given as pairs of before and after."""
-    return {"Records": [_record(number, *pair) for number, pair in enumerate(pairs, 1)]}
-
-
-def _record(number: int, old: Vehicle | None, new: Vehicle | None) -> dict[str, Any]:
-    images = {name: item(of).to_dynamodb_dict() for name, of in (("OldImage", old), ("NewImage", new)) if of}
-    image = next(iter(images.values()))
-    keys = {name: image[name] for name in ("pk", "sk")}
-    return {"dynamodb": {"Keys": keys, "SequenceNumber": str(number), **images}}
+    return batch(*((item(old) if old else None, item(new) if new else None) for old, new in pairs))

@@ -27,9 +27,10 @@ from kickstand.fleet.model import (
     VehicleTrigger,
 )
 from kickstand.geo.model import Verdict
+from kickstand.identity import penalties
 from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
-from kickstand.identity.model import user_key
+from kickstand.identity.model import Penalty, PenaltyType, user_key
 from kickstand.identity.service import Contact
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
@@ -638,7 +639,7 @@ def _remind(rental_id: int, timer: rules.Timer) -> None:
     if timer is rules.Timer.TOO_LONG_NOTICE:
         _decide(rental_id, lambda rental, _: rules.noticed(rental, clock.now()), when=_is_open)
     else:
-        _decide(rental_id, lambda rental, _: rules.penalised(rental, clock.now()), when=_is_open)
+        _decide(rental_id, lambda rental, _: rules.penalised(rental, clock.now()), when=_is_open, also=_penalise)
 
 
 def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
@@ -829,6 +830,21 @@ def _use_of_plan(tx: store.Transaction, _: Rental, after: Rental) -> None:
     if after.plan and after.allowance and after.fare and after.external_rider_id is not None:
         user = user_key(after.client_id, after.external_rider_id)
         pricing.record_use(tx, after.plan, user, after.allowance, after.fare)
+
+
+def _penalise(tx: store.Transaction, rental: Rental, after: Rental) -> None:
+    if rental.plan is None or rental.external_rider_id is None:
+        return
+    penalty = Penalty(
+        id=after.event.id,
+        client_id=rental.client_id,
+        external_id=rental.external_rider_id,
+        type=PenaltyType.TRIP_DURATION,
+        points=rental.plan.penalty_points,
+        rental_id=rental.id,
+        created_at=after.event.at,
+    )
+    penalties.add_penalty(tx, penalty)
 
 
 def _is_open(rental: Rental) -> bool:
