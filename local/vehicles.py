@@ -238,10 +238,10 @@ class Vehicles:
 
     def _answer(self, vehicle: int, action: str, command_id: str, answer: Answer) -> None:
         done = answer == "acknowledge"
-        if done and action in _LOCKING and (status := self._status(vehicle)):
-            self._keep(vehicle, replace(status, locked=action == "lock"))
         outcome, reason = ("done", None) if done else ("rejected", "refused by the vehicle")
         self._say(vehicle, type="acknowledgement", command_id=command_id, outcome=outcome, reason=reason)
+        if done and action in _LOCKING and (status := self._status(vehicle)):
+            self._keep(vehicle, replace(status, locked=action == "lock"))
         if done and action == "unlock":
             self._take_out(vehicle)
         with self._lock:

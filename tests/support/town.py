@@ -17,7 +17,7 @@ from shapely.ops import unary_union
 
 from kickstand.clients import service as clients
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Unavailability, VehicleState
+from kickstand.fleet.model import Category, Unavailability, VehicleState
 from kickstand.kernel import clock, ids, store
 from local.server import Platform
 from local.testing import running_platform
@@ -110,6 +110,13 @@ def condition(vehicle: Vehicle) -> tuple[VehicleState, set[Unavailability]]:
     return found.state, set(found.unavailabilities)
 
 
+def is_free_scooter(vehicle: Vehicle) -> bool:
+    """Whether a vehicle is a scooter, in the street and in no dock."""
+    store.begin()
+    found = fleet.vehicle(vehicle.number)
+    return found.spot is None and fleet.model(found.model_id).category is Category.SCOOTER
+
+
 def given_back(vehicle: Vehicle) -> None:
     """Wait until a vehicle has confirmed its lock, and so is everybody's."""
     until(lambda: condition(vehicle)[0] is VehicleState.AVAILABLE, what="the vehicle is given back")
@@ -173,12 +180,13 @@ class Town:
         return Partner(Http(self.platform.url + self.described["base"], {"X-Auth-Token": token}))
 
     def vehicle(self, zone: str = OSLO) -> Vehicle:
-        """A vehicle that can be rented, stands where a rental may end, and was not taken before."""
+        """A scooter that can be rented, stands in no dock where a rental may end, and was not taken before."""
         for identity, shown in self.demo.listed(zone).items():
             place = shown["location"]["longitude"], shown["location"]["latitude"]
-            if identity not in self._taken and self.may_end_at(place, zone):
+            vehicle = Vehicle(identity, shown["code"], place)
+            if identity not in self._taken and self.may_end_at(place, zone) and is_free_scooter(vehicle):
                 self._taken.add(identity)
-                return Vehicle(identity, shown["code"], place)
+                return vehicle
         raise AssertionError("every vehicle is taken")
 
     # ── Where things are ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -288,7 +296,7 @@ class Town:
     def executions(self, ride: Ride) -> list[str]:
         """The states of a rental's workflows, newest first."""
         found = self.http.get("/_local/workflows").json["executions"]
-        return [each["status"] for each in found if json.loads(each["input"])["rental_id"] == ride.number]
+        return [each["status"] for each in found if json.loads(each["input"]).get("rental_id") == ride.number]
 
     def commands(self, vehicle: Vehicle) -> list[str]:
         """What a vehicle has been told."""
