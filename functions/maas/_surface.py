@@ -61,6 +61,15 @@ from kickstand.rental.errors import (
     RiderMismatch,
     TooManyPenaltyPoints,
 )
+from kickstand.webhooks.errors import (
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointExists,
+    EndpointNotFound,
+    TooManyEndpoints,
+    WebhookRefused,
+)
+from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from maas._schemas import UserId
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -141,6 +150,15 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     PlanNotFound: INVALID_PRODUCT,
     PlanClosed: INVALID_PRODUCT,
     PlanNotValid: INVALID_PRODUCT,
+    EndpointNotFound: WEBHOOK_NOT_FOUND,
+    DeliveryNotFound: WEBHOOK_NOT_FOUND,
+    TooManyEndpoints: INVALID_STATE,
+    EndpointExists: INVALID_STATE,
+    EndpointDisabled: INVALID_STATE,
+    WebhookRefused: INVALID_REQUEST,
+    InvalidDamageReport: INVALID_DAMAGE_REPORT,
+    MaintenanceNotFound: INVALID_STATE,
+    CrmNotConfigured: CRM_NOT_CONFIGURED,
 }
 """Every domain error and the answer it gets here."""
 

@@ -58,6 +58,8 @@ from kickstand.rental.errors import (
     RiderMismatch,
     TooManyPenaltyPoints,
 )
+from kickstand.webhooks.errors import WebhookRefused
+from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -131,6 +133,10 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ReservationNotFound: INVALID_INPUT,
     ReservationClosed: INVALID_INPUT,
     RiderHasReservation: INVALID_INPUT,
+    WebhookRefused: INVALID_INPUT,
+    InvalidDamageReport: INVALID_INPUT,
+    MaintenanceNotFound: INVALID_INPUT,
+    CrmNotConfigured: ZONE_NOT_FOUND,
 }
 """Every domain error and the answer it gets here."""
 
