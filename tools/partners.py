@@ -1,4 +1,4 @@
-"""Partners and their tokens in a deployed stack: ``python -m tools.partners --stack kickstand-prod issue 1234``."""
+"""Partners, their tokens and secrets in a deployed stack: ``python -m tools.partners --stack NAME issue 1234``."""
 
 import argparse
 import os
@@ -14,15 +14,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ["CLIENTS_TABLE"] = _output(options.stack, "ClientsTable")
     from kickstand.clients import service as clients  # reads the name of the table when imported
 
-    if options.command == "register":
-        client = clients.register_client(options.name, options.email, options.network)
-        print(f"client {client.id}")
-        print(f"token {clients.issue_token(client.id)}")
-    elif options.command == "issue":
-        print(f"token {clients.issue_token(options.client)}")
-    else:
-        clients.revoke_token(options.client, getpass("token to revoke: "))
-        print("revoked")
+    match options.command:
+        case "register":
+            client = clients.register_client(options.name, options.email, options.network)
+            print(f"client {client.id}")
+            print(f"token {clients.issue_token(client.id)}")
+        case "issue":
+            print(f"token {clients.issue_token(options.client)}")
+        case "revoke":
+            clients.revoke_token(options.client, getpass("token to revoke: "))
+            print("revoked")
+        case "issue-secret":
+            client_id, secret = clients.issue_credential(options.client)
+            print(f"client_id {client_id}")
+            print(f"client_secret {secret}")
+        case "revoke-secret":
+            clients.revoke_credential(options.client, getpass("secret to revoke: "))
+            print("revoked")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,7 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     register.add_argument(
         "--network", type=int, action="append", required=True, help="a network it may see; repeatable"
     )
-    for name, text in (("issue", "issue a further token"), ("revoke", "make a token worthless")):
+    for name, text in (
+        ("issue", "issue a further token"),
+        ("revoke", "make a token worthless"),
+        ("issue-secret", "issue a further secret, to be traded for access tokens"),
+        ("revoke-secret", "make a secret worthless, with all access tokens that were given for it"),
+    ):
         commands.add_parser(name, help=text).add_argument("client", type=int, help="the partner's id")
     return parser
 

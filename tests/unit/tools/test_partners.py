@@ -1,6 +1,7 @@
 import pytest
 from botocore.session import Session
 
+from kickstand.clients import access
 from kickstand.clients import service as clients
 from kickstand.clients.errors import NotAuthenticated
 from kickstand.kernel import store
@@ -33,3 +34,20 @@ def test_a_token_is_rotated_without_a_pause(
     with pytest.raises(NotAuthenticated):
         clients.authenticate(first["token"])
     assert clients.authenticate(second["token"]).email == "ops@travelizer.example"
+
+
+def test_a_secret_is_rotated_without_a_pause(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = run(capsys, "register", "Travelizer", "ops@travelizer.example", "--network", "1")["client"]
+    first, second = (run(capsys, "issue-secret", client) for _ in range(2))
+    assert first["client_id"] == second["client_id"]
+    old = access.exchange(first["client_id"], first["client_secret"]).token
+    new = access.exchange(second["client_id"], second["client_secret"]).token
+
+    store.begin()
+    monkeypatch.setattr(partners, "getpass", lambda _: first["client_secret"])
+    run(capsys, "revoke-secret", client)
+    with pytest.raises(NotAuthenticated):
+        access.authenticate(old)
+    assert access.authenticate(new).name == "Travelizer"
