@@ -30,6 +30,8 @@ NEVER = {
 WELCOME = {
     "blinker": "pynamodb sends signals where it finds it",
     "certifi": "botocore has certificates of its own where it is missing",
+    "cryptography": "PyJWT knows more algorithms where it finds it",
+    "_cffi_backend": "comes with cryptography",
 }
 ONLY_IN = {
     "email_validator": {"voi.users"},
@@ -85,6 +87,10 @@ def test_nothing_heavy_is_loaded(module: str) -> None:
 @pytest.mark.parametrize(("name", "modules"), ONLY_IN.items(), ids=ONLY_IN)
 def test_what_few_need_is_loaded_there_only(name: str, modules: set[str]) -> None:
     assert {module for module in MODULES if loads(module, name)} == modules
+
+
+def test_access_tokens_are_paid_for_by_their_surface_only() -> None:
+    assert [each for each in MODULES if loads(each, "jwt") != loads(each, "maas._surface")] == []
 
 
 @pytest.mark.parametrize("handler", FUNCTIONS)
