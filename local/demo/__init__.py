@@ -14,7 +14,7 @@ from kickstand.fleet.model import ClusterKind, Vehicle
 from kickstand.kernel import store
 from local.demo import cities, past, streets
 from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
-from local.demo.partners import IN_BOTH, IN_PARIS, admit, take_in
+from local.demo.partners import IN_BOTH, IN_PARIS, PENALTY, admit, take_in
 from local.types import Json
 from local.vehicles import Dock, Status
 
@@ -94,6 +94,7 @@ def _maas() -> dict[str, Any]:
             "dockGroupId": str(_DOCK_GROUP),
             "tripId": str(past.TRIP),
             "reservationId": str(past.RESERVATION),
+            "penaltyId": str(PENALTY),
             "userId": USER,
             "systemId": str(OSLO),
         },

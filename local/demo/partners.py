@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.clients import bearer, tokens
 from kickstand.clients.model import ApiClient, Credential, Product
 from kickstand.clients.store import ClientItem, ProductItem
-from kickstand.identity.model import ExternalUser, Rider, user_key
-from kickstand.identity.store import ExternalUserItem, RiderItem
+from kickstand.identity.model import ExternalUser, Penalty, PenaltyType, Rider, user_key
+from kickstand.identity.store import ExternalUserItem, PenaltyItem, RiderItem
 from kickstand.kernel import clock, store
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import PricingPlan
 from local.demo.names import FIRST, FRIEND, OSLO, PARIS, PARIS_SECRET, PARIS_TOKEN, SECRET, TOKEN, USER, uuid
+
+PENALTY: Final = 1
+"""The number of the penalty that the first partner has given its user."""
 
 _MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
 _USER_NUMBER, _FRIEND_NUMBER = 2, 3
@@ -126,6 +129,19 @@ def friend() -> Rider:
     return Rider(id=_FRIEND_NUMBER, public_id=uuid(_FRIEND_NUMBER), client_id=IN_BOTH.number, external_id=FRIEND)
 
 
+def penalty() -> Penalty:
+    """What the user has got from the first partner."""
+    return Penalty(
+        id=PENALTY,
+        client_id=IN_BOTH.number,
+        external_id=USER,
+        type=PenaltyType.MANUAL,
+        points=1,
+        comment="Left across the pavement (demo)",
+        created_at=clock.now() - timedelta(days=1),
+    )
+
+
 def user_key_of(rider: Rider) -> str:
     """What names somebody in keys whom a partner knows by an id of its own."""
     return user_key(rider.client_id, rider.external_id or "")
@@ -140,8 +156,9 @@ def take_in() -> None:
             tx.put(ProductItem.of(product))
         for each in (rider(), user(), friend()):
             tx.put(RiderItem.of(each))
-        for each in (user(), friend()):
-            tx.put(ExternalUserItem.of(_external(each)))
+        for each, points in ((user(), penalty().points), (friend(), 0)):
+            tx.put(ExternalUserItem.of(_external(each, points)))
+        tx.put(PenaltyItem.of(penalty()))
 
 
 def admit() -> None:
@@ -156,5 +173,7 @@ def _products() -> Iterator[Product]:
         yield Product(id=number, public_id=uuid(number, "product"), client_id=number, name=name)
 
 
-def _external(rider: Rider) -> ExternalUser:
-    return ExternalUser(client_id=rider.client_id, user_key=user_key_of(rider), rider_id=rider.id)
+def _external(rider: Rider, penalty_points: int) -> ExternalUser:
+    return ExternalUser(
+        client_id=rider.client_id, user_key=user_key_of(rider), rider_id=rider.id, penalty_points=penalty_points
+    )

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from kickstand.fleet.model import Category, Cluster, ClusterKind, ClusterState, 
 from kickstand.fleet.store import ClusterItem, VehicleItem
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType
+from kickstand.identity import penalties
 from kickstand.identity import service as identity
+from kickstand.identity.model import PenaltyState
+from kickstand.insights import service as insights
 from kickstand.kernel import clock, store
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
@@ -226,3 +230,11 @@ def test_the_simulator_learns_which_dock_holds_a_vehicle() -> None:
     assert demo.locate_station(station.id) == (station.position.longitude, station.position.latitude)
     assert demo.locate_station(painted.id) is None
     assert demo.locate_station(999_999) is None
+
+
+def test_the_user_has_a_penalty_and_figures() -> None:
+    client, described = clients.authenticate(demo.TOKEN), demo.describe()["surfaces"]["maas"]["ids"]
+    user = identity.external(client, described["userId"])
+    (penalty,) = penalties.list_penalties(client, described["userId"], PenaltyState.ACTIVE)
+    assert (str(penalty.id), penalty.points) == (described["penaltyId"], user.penalty_points)
+    assert insights.statistics(user.rider_id, clock.now() - timedelta(days=2)).rides == 1
