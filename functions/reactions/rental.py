@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Command, Unavailability, Vehicle
 from kickstand.fleet.store import CommandItem, VehicleItem
 from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.events import Event
-from kickstand.rental import reservations, rules
+from kickstand.rental import lifecycle, reservations, rules
 from kickstand.rental import service as rentals
 from kickstand.rental.model import Rental, RentalState, Reservation
 from kickstand.rental.store import RentalItem, ReservationItem
@@ -24,11 +25,12 @@ def follow_rentals(change: Change[Rental]) -> None:
     try:
         _command(rental, event)
         _limit_speed(rental, event)
+        _place(rental, event)
     finally:  # a rider is not left waiting for as long as no command gets out: the workflow has a deadline for that
         if event.name == "RentalStarted":
-            rentals.launch(rental)
+            lifecycle.launch(rental)
         else:
-            rentals.wake(rental)
+            lifecycle.wake(rental)
 
 
 @stream_consumer(ReservationItem)
@@ -72,6 +74,14 @@ def _limit_speed(rental: Rental, event: Event) -> None:
     )
 
 
+def _place(rental: Rental, event: Event) -> None:
+    """Let places without hardware have what was left there, and not what was taken; docks report by themselves."""
+    if event.name == "RentalUnlocked" and rental.start_spot is not None:
+        clusters.undock(rental.vehicle_id, event.at)
+    elif event.name == "RentalCompleted" and rental.end_spot is not None and not event.data.get("docked"):
+        clusters.park(rental.vehicle_id, rental.end_spot, event.at)
+
+
 def _wanted(event: Event) -> Action | None:
     match event.name:
         case "RentalStarted":
@@ -92,11 +102,11 @@ def follow_commands(change: Change[Command]) -> None:
         return
     match command.action, event.name:
         case Action.UNLOCK, "CommandAcknowledged":
-            rentals.confirm_unlocked(command.rental_id)
+            lifecycle.confirm_unlocked(command.rental_id)
         case Action.UNLOCK, "CommandRejected":
-            rentals.reject_unlock(command.rental_id)
+            lifecycle.reject_unlock(command.rental_id)
         case Action.LOCK, "CommandAcknowledged":
-            rentals.confirm_locked(command.rental_id, command.id)
+            lifecycle.confirm_locked(command.rental_id, command.id)
             fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
         case Action.LOCK, "CommandRejected":
-            rentals.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED, command.id)
+            lifecycle.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED, command.id)

@@ -14,7 +14,7 @@ from kickstand.geo import service as geo
 from kickstand.kernel import clock
 from kickstand.kernel.consumers import queue_consumer
 from kickstand.kernel.place import Position
-from kickstand.rental import service as rentals
+from kickstand.rental import lifecycle
 
 
 class TelemetryMessage(BaseModel):
@@ -76,7 +76,7 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
     if at <= known.reported_at:
         return
     if known.rental_id is not None:
-        rentals.follow(known.rental_id, telemetry, standing.verdict)
+        lifecycle.follow(known.rental_id, telemetry, standing.verdict)
     # Whether ridden or carried: who rents it next is held to the limit of the place.
     _limit_speed(known, telemetry, standing.verdict.max_speed_kmh)
     # Comes last: what was done before is done again should this not happen, and does no harm.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kickstand.billing import service as billing
 from kickstand.kernel import clock
-from kickstand.rental import rules
+from kickstand.rental import lifecycle, rules
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState
 from workflows._tasks import logger, name_of, task
@@ -23,7 +23,7 @@ class RentalChanged(Exception):
 @task("rental_id")
 def plan(event: dict[str, Any]) -> dict[str, Any]:
     """Decide what comes next: ``act`` on what is due, ``wait`` for what will be or for a change, ``settle`` the end."""
-    situation = rentals.situation(event["rental_id"])
+    situation = lifecycle.situation(event["rental_id"])
     rental, deadline = situation.rental, situation.deadline
     planned: dict[str, Any] = {"rental_id": rental.id, "version": rental.version, "timer": None}
     if rental.state in {RentalState.COMPLETED, RentalState.CANCELLED}:
@@ -43,7 +43,7 @@ def await_change(event: dict[str, Any]) -> dict[str, Any]:
     Raises:
         RentalChanged: it has changed already.
     """
-    if not rentals.wait_for_change(event["rental_id"], event["version"], event["token"]):
+    if not lifecycle.wait_for_change(event["rental_id"], event["version"], event["token"]):
         raise RentalChanged
     return {}
 
@@ -52,7 +52,7 @@ def await_change(event: dict[str, Any]) -> dict[str, Any]:
 def act(event: dict[str, Any]) -> dict[str, Any]:
     """Do what the timer asks for that has gone off."""
     if event["timer"] is not None:
-        rentals.expire(event["rental_id"], rules.Timer(event["timer"]))
+        lifecycle.expire(event["rental_id"], rules.Timer(event["timer"]))
     return {"rental_id": event["rental_id"]}
 
 
@@ -66,15 +66,15 @@ def record_charge(event: dict[str, Any]) -> dict[str, Any]:
 @task("rental_id")
 def issue_receipt(event: dict[str, Any]) -> dict[str, Any]:
     """Write the receipt and let the rental know where it is."""
-    situation = rentals.situation(event["rental_id"])
-    rentals.attach_receipt(situation.rental.id, billing.issue_receipt(situation.rental, situation.network))
+    situation = lifecycle.situation(event["rental_id"])
+    lifecycle.attach_receipt(situation.rental.id, billing.issue_receipt(situation.rental, situation.network))
     return {}
 
 
 @task("rental_id")
 def publish_completed(event: dict[str, Any]) -> dict[str, Any]:
     """Tell other systems, on the event bus, that the rental is over."""
-    rentals.announce(event["rental_id"])
+    lifecycle.announce(event["rental_id"])
     return {}
 
 
@@ -82,6 +82,6 @@ def publish_completed(event: dict[str, Any]) -> dict[str, Any]:
 def park(event: dict[str, Any]) -> dict[str, Any]:
     """Keep what could not be done where operators look for it; then the execution fails, and an alarm goes off."""
     error = name_of(event["error"])
-    rentals.park(event["rental_id"], error)
+    lifecycle.park(event["rental_id"], error)
     logger.error("workflow parked", extra={"rental_id": event["rental_id"], "error": error})
     return {}

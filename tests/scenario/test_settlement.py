@@ -10,7 +10,7 @@ import pytest
 from kickstand.billing import service as billing
 from kickstand.kernel import store
 from kickstand.kernel.errors import Contention
-from kickstand.rental import service as rentals
+from kickstand.rental import lifecycle
 from kickstand.rental.store import ParkedItem
 from local.objects import Objects
 from local.wsgi import Request, Response
@@ -87,14 +87,14 @@ def test_a_lasting_failure_is_parked_and_settled_by_a_new_execution(town: Town, 
 
 
 def test_a_wait_that_could_not_be_noted_at_once_is_noted_later(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    note, failures = rentals.wait_for_change, [Contention(), Contention()]
+    note, failures = lifecycle.wait_for_change, [Contention(), Contention()]
 
     def reluctant(*arguments: Any) -> bool:
         if failures:
             raise failures.pop()
         return note(*arguments)
 
-    monkeypatch.setattr(rentals, "wait_for_change", reluctant)
+    monkeypatch.setattr(lifecycle, "wait_for_change", reluctant)
     ride = town.ride()
     town.passes(seconds=20)
     assert not failures

@@ -22,7 +22,7 @@ from kickstand.kernel import clock, items, store
 from kickstand.kernel.consumers import Stuck
 from kickstand.kernel.place import Position
 from kickstand.rental import gateway as outside
-from kickstand.rental import service as rentals
+from kickstand.rental import lifecycle
 from kickstand.rental.model import Rental
 from reactions import rental as rental_reactions
 from reactions import vehicles as vehicle_reactions
@@ -175,7 +175,7 @@ class World:
         for rental_id in sorted(self.started):
             for _ in range(_PATIENCE * 10):
                 store.begin()
-                deadline = rentals.situation(rental_id).deadline
+                deadline = lifecycle.situation(rental_id).deadline
                 if deadline is None or deadline.at > self.now:
                     break
                 tasks.act({"rental_id": rental_id, "timer": deadline.timer}, None)

@@ -6,6 +6,7 @@ from kickstand.fleet.model import Command
 from kickstand.geo import service as geo
 from kickstand.kernel import store
 from kickstand.rental import gateway as workflows
+from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.store import WaitItem
 from local.server import Tables
@@ -37,7 +38,7 @@ def test_a_rental_has_its_deadlines_although_no_command_gets_out(world: World, m
     assert world.started == {rental.id}
 
     store.begin()
-    assert rentals.wait_for_change(rental.id, rental.version, "token")
+    assert lifecycle.wait_for_change(rental.id, rental.version, "token")
     assert store.load(WaitItem.key(rental.id)) is not None
     rentals.end(world.city.client, rental.public_id, OSLO)
     with pytest.raises(AssertionError, match="never consumed"):

@@ -12,6 +12,7 @@ from kickstand.fleet.model import Vehicle
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, EndRefusal
 from kickstand.kernel import clock, store
+from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState
 from kickstand.rental.store import TrackItem
@@ -96,8 +97,8 @@ def test_only_a_report_from_after_the_pause_ends_it(city: City, monkeypatch: pyt
     rental = rentals.start(city.client, city.rider().public_id, vehicle.public_id)
     started = clock.now()
     monkeypatch.setattr(clock, "now", lambda: started + timedelta(seconds=60))
-    rentals.confirm_unlocked(rental.id)
-    rentals.pause(rental.id)
+    lifecycle.confirm_unlocked(rental.id)
+    lifecycle.pause(rental.id)
     monkeypatch.setattr(clock, "now", lambda: started + timedelta(hours=1))
     for seconds, state in ((50, RentalState.ON_HOLD), (70, RentalState.IN_PROGRESS)):
         store.begin()
@@ -110,14 +111,14 @@ def test_a_report_that_was_kept_but_not_followed_is_followed_when_it_comes_again
 ) -> None:
     vehicle = city.vehicle()
     rental = rentals.start(city.client, city.rider().public_id, vehicle.public_id)
-    confirm, crashes = rentals.confirm_unlocked, [ConnectionError()]
+    confirm, crashes = lifecycle.confirm_unlocked, [ConnectionError()]
 
     def crashing(rental_id: int) -> None:
         if crashes:
             raise crashes.pop()
         confirm(rental_id)
 
-    monkeypatch.setattr(rentals, "confirm_unlocked", crashing)
+    monkeypatch.setattr(lifecycle, "confirm_unlocked", crashing)
     later = clock.now() + timedelta(hours=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     store.begin()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from kickstand.kernel import store
+from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from local.server import Tables
 from tests.support.api import Client, voi
@@ -86,7 +87,7 @@ def test_a_confirmed_unlocking_takes_one_read_and_one_write(city: City, api: Cli
     rental = rentals.start(city.client, city.rider().public_id, city.vehicle().public_id)
     store.begin()
     with measured() as usage:
-        rentals.confirm_unlocked(rental.id)
+        lifecycle.confirm_unlocked(rental.id)
     assert usage.calls == ["BatchGetItem", "TransactWriteItems"]
 
 

@@ -13,6 +13,7 @@ from kickstand.geo import service as geo
 from kickstand.identity.model import Rider
 from kickstand.kernel import store
 from kickstand.kernel.errors import DomainError
+from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.model import EndReason, Rental, RentalState
 from local.server import Tables
@@ -62,22 +63,22 @@ class Rides(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3))
     def pause(self, number: int) -> None:
-        self._one(number, lambda rental: rentals.pause(rental.id))
+        self._one(number, lambda rental: lifecycle.pause(rental.id))
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3))
     def resume(self, number: int) -> None:
-        self._one(number, lambda rental: rentals.resume(rental.id, unlock=True))
+        self._one(number, lambda rental: lifecycle.resume(rental.id, unlock=True))
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3), reason=st.sampled_from([EndReason.OPERATOR, EndReason.TOO_LONG]))
     def stop(self, number: int, reason: EndReason) -> None:
-        self._one(number, lambda rental: rentals.end_internally(rental.id, reason))
+        self._one(number, lambda rental: lifecycle.end_internally(rental.id, reason))
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3))
     def reject(self, number: int) -> None:
-        self._one(number, lambda rental: rentals.reject_unlock(rental.id))
+        self._one(number, lambda rental: lifecycle.reject_unlock(rental.id))
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 2), east=st.integers(-900, 900), locked=st.booleans())

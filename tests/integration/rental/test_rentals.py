@@ -14,6 +14,7 @@ from kickstand.identity.errors import RiderNotFound
 from kickstand.identity.model import Rider
 from kickstand.kernel import store
 from kickstand.kernel.place import Position
+from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.errors import (
     EndingRefused,
@@ -67,7 +68,7 @@ def test_ending_decides_the_fare_and_frees_the_rider(city: City) -> None:
     store.begin()
     with pytest.raises(RentalAlreadyEnded):
         rentals.end(city.client, rental.public_id)
-    rentals.confirm_locked(rental.id)
+    lifecycle.confirm_locked(rental.id)
     store.begin()
     assert rentals.find(city.client, rental.public_id).state is RentalState.COMPLETED
     assert fleet.find(city.client, vehicle.public_id).state is VehicleState.AVAILABLE

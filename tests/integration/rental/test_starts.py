@@ -18,7 +18,7 @@ from kickstand.kernel.place import Position
 from kickstand.pricing import service as pricing
 from kickstand.pricing.errors import PlanNotFound, PlanNotValid
 from kickstand.pricing.model import PricingPlan
-from kickstand.rental import reservations
+from kickstand.rental import lifecycle, reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.errors import (
     AbilityMissing,
@@ -216,7 +216,7 @@ def test_a_users_rentals_by_time_and_state(city: City, monkeypatch: pytest.Monke
         monkeypatch.setattr(clock, "now", lambda hours=hours: start + timedelta(hours=hours))
         store.begin()
         rental = rentals.start_for(city.client, "Lister", city.vehicle().id)
-        rentals.reject_unlock(rental.id)
+        lifecycle.reject_unlock(rental.id)
         begun.append((rental.started_at, rental.id))
     store.begin()
     everything = [rental_id for _, rental_id in reversed(begun)]

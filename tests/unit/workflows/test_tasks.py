@@ -5,8 +5,7 @@ import logging
 import pytest
 from pydantic import BaseModel
 
-from kickstand.rental import reservations
-from kickstand.rental import service as rentals
+from kickstand.rental import lifecycle, reservations
 from workflows import rental as tasks
 from workflows import reservation as reservation_tasks
 from workflows._tasks import TaskFailed
@@ -20,7 +19,7 @@ def test_the_text_of_an_error_is_kept_from_log_and_history(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     kept = {"address": "agatha@mail.example"}
-    monkeypatch.setattr(rentals, "situation", lambda _: Mail.model_validate(kept))
+    monkeypatch.setattr(lifecycle, "situation", lambda _: Mail.model_validate(kept))
     with caplog.at_level(logging.INFO), pytest.raises(TaskFailed) as failure:
         tasks.plan({"rental_id": 7}, None)
     assert str(failure.value) == "ValidationError"
@@ -30,7 +29,7 @@ def test_the_text_of_an_error_is_kept_from_log_and_history(
 
 
 def test_a_change_is_named_as_the_state_machine_catches_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rentals, "wait_for_change", lambda *_: False)
+    monkeypatch.setattr(lifecycle, "wait_for_change", lambda *_: False)
     with pytest.raises(tasks.RentalChanged):
         tasks.await_change({"rental_id": 7, "version": 1, "token": "t"}, None)
 
@@ -46,7 +45,7 @@ def test_what_is_parked_has_the_name_of_its_error(
     monkeypatch: pytest.MonkeyPatch, failure: dict[str, str], name: str
 ) -> None:
     parked: list[tuple[int, str]] = []
-    monkeypatch.setattr(rentals, "park", lambda rental_id, error: parked.append((rental_id, error)))
+    monkeypatch.setattr(lifecycle, "park", lambda rental_id, error: parked.append((rental_id, error)))
     monkeypatch.setattr(reservations, "park", lambda reservation_id, error: parked.append((reservation_id, error)))
     tasks.park({"rental_id": 7, "error": failure}, None)
     reservation_tasks.park_reservation({"reservation_id": 8, "error": failure}, None)

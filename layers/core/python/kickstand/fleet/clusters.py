@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Final
 
 from kickstand.clients.model import ApiClient
+from kickstand.fleet import directory
 from kickstand.fleet.errors import ClusterNotFound
-from kickstand.fleet.model import Cluster, Spot, Vehicle
+from kickstand.fleet.model import Cluster, ClusterKind, ClusterState, Spot, Vehicle
 from kickstand.fleet.service import Standing
 from kickstand.fleet.store import ClusterItem, VehicleItem
 from kickstand.kernel import clock, store
+from kickstand.kernel.place import Position
 
 _ATTEMPTS: Final = 4
 
@@ -77,6 +79,14 @@ def vehicles_at(cluster: Cluster) -> list[Vehicle]:
     return [item.entity for item in items if item is not None]
 
 
+def nearest_cluster(network_id: int, position: Position) -> Cluster | None:
+    """The nearest active cluster of a network within whose radius a position lies, if any; mostly two reads."""
+    found = directory.nearest(network_id, position)
+    item = store.load(ClusterItem.key(found.id)) if found else None
+    # The directory may be a second old.
+    return item.entity if item and item.state is ClusterState.ACTIVE else None
+
+
 # ── What docks report ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -103,6 +113,28 @@ def dock(vehicle_id: int, cluster_id: int, number: int, at: datetime, standing: 
     return _again_if_changed(lambda: _dock(vehicle_id, cluster_id, str(number), at, standing))
 
 
+def park(vehicle_id: int, spot: Spot, at: datetime) -> bool:
+    """A vehicle was left at a cluster without hardware; answers whether it has a place there now.
+
+    It stays where it stands, and gets the next place where somebody was given its own at the same moment.
+
+    Args:
+        vehicle_id: the vehicle.
+        spot: the place that it was given.
+        at: when it was left.
+
+    Raises:
+        Contention: vehicle or docks kept changing.
+    """
+
+    def attempt() -> bool:
+        taken = cluster(spot.cluster_id).parked.get(str(spot.number))
+        free = cluster(spot.cluster_id).free_docks if taken not in {None, vehicle_id} else [spot.number]
+        return bool(free) and _dock(vehicle_id, spot.cluster_id, str(free[0]), at, None)
+
+    return _again_if_changed(attempt)
+
+
 def undock(vehicle_id: int, at: datetime) -> bool:
     """No dock holds a vehicle any more; answers whether that was news. What comes twice or late changes nothing.
 
@@ -125,7 +157,7 @@ def _again_if_changed(attempt: Callable[[], bool]) -> bool:
     raise store.Contention
 
 
-def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing: Standing) -> bool:
+def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing: Standing | None) -> bool:
     item, place = store.load_all([VehicleItem.key(vehicle_id), ClusterItem.key(cluster_id)])
     if item is None or place is None or number not in place.docks or item.network_id != place.network_id:
         return False
@@ -137,16 +169,17 @@ def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing:
     other = _vehicle_in(before, number) if before.parked.get(number) not in {None, vehicle_id} else None
     if other is not None and not _is_news(other, at):
         return False
-    spot = Spot(cluster_id=cluster_id, cluster_name=before.name, number=int(number))
+    spot = Spot(
+        cluster_id=cluster_id,
+        cluster_name=before.name,
+        number=int(number),
+        virtual=before.type is ClusterKind.VIRTUAL,
+    )
     with store.Transaction() as tx:
         actions = [
             VehicleItem.spot.set(spot),
             VehicleItem.spot_at.set(at),
-            VehicleItem.position.set(standing.position),
-            VehicleItem.cell.set(VehicleItem.cell_key(vehicle.network_id, standing.cell)),
-            VehicleItem.verdict.set(standing.verdict),
-            VehicleItem.located_at.set(max(at, vehicle.located_at)),
-            *_lock_state(vehicle, at, locked=True),
+            *(_place(vehicle, at, standing) if standing else ()),
             VehicleItem.revision.add(1),
         ]
         tx.update(VehicleItem.key(vehicle_id), actions, condition=_as_read(vehicle), otherwise=_Changed)
@@ -177,6 +210,16 @@ def _undock(vehicle_id: int, at: datetime) -> bool:
         if left is not None:
             _vacate(tx, left, vehicle_id)
     return True
+
+
+def _place(vehicle: Vehicle, at: datetime, standing: Standing) -> list[store.Action]:
+    return [
+        VehicleItem.position.set(standing.position),
+        VehicleItem.cell.set(VehicleItem.cell_key(vehicle.network_id, standing.cell)),
+        VehicleItem.verdict.set(standing.verdict),
+        VehicleItem.located_at.set(max(at, vehicle.located_at)),
+        *_lock_state(vehicle, at, locked=True),
+    ]
 
 
 def _spot_of(vehicle: Vehicle) -> Spot | None:

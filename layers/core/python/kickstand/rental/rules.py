@@ -435,8 +435,8 @@ def docked(rental: Rental, track: Track, spot: Spot, at: datetime, now: datetime
     if rental.is_open:
         at = min(max(at, rental.started_at), now)
         rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
-    over = completed(rental, now)
-    return over.model_copy(update={"end_spot": spot})
+    event = Event.new("RentalCompleted", now, docked=True)
+    return _moved(rental, RentalTrigger.COMPLETE, event, transition=rental.transition, end_spot=spot)
 
 
 def _moved(

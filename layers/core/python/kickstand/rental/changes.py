@@ -1,0 +1,107 @@
+"""How a rental changes: read, decide, write on condition that nobody was faster; and what is written beside it."""
+
+from collections.abc import Callable
+from typing import Final
+
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Unavailability, VehicleTrigger
+from kickstand.identity.model import user_key
+from kickstand.kernel import store
+from kickstand.pricing import service as pricing
+from kickstand.rental import rules
+from kickstand.rental.errors import RentalNotFound
+from kickstand.rental.model import RENTAL_STATES, Rental, RentalTrigger, Track
+from kickstand.rental.store import OpenRentalItem, RentalItem, TrackItem
+
+_ATTEMPTS: Final = 4
+
+
+class Changed(store.Contention):
+    """Somebody changed the rental between reading and writing; decide anew."""
+
+
+Decision = Callable[[Rental, Track], Rental]
+FurtherWrites = Callable[[store.Transaction, Rental, Rental], None]
+
+
+def decide(
+    rental_id: int,
+    decision: Decision,
+    *,
+    when: Callable[[Rental], bool] = lambda _: True,
+    also: FurtherWrites | None = None,
+) -> Rental:
+    """Read a rental, decide, write on condition that nobody changed it; again from the start where somebody did.
+
+    Args:
+        rental_id: the rental.
+        decision: the rental after the decision, or a refusal.
+        when: nothing is written where this does not hold.
+        also: further writes of the same transaction, given the rental as it was and as it will be.
+    """
+    for _ in range(_ATTEMPTS):
+        rental, track = load(rental_id)
+        if not when(rental):
+            return rental
+        after = decision(rental, track)
+        try:
+            with store.Transaction() as tx:
+                tx.put(RentalItem.of(after), condition=RentalItem.version == rental.version, otherwise=Changed)
+                if rental.is_open and not after.is_open:
+                    mark = OpenRentalItem.key(rental.rider_id)
+                    tx.delete(mark, condition=OpenRentalItem.rental_id == rental.id, otherwise=Changed)
+                if also is not None:
+                    also(tx, rental, after)
+        except store.Contention:
+            store.forget()
+        else:
+            return after
+    raise store.Contention
+
+
+def advance(rental_id: int, trigger: RentalTrigger, decision: Decision, *, also: FurtherWrites | None = None) -> None:
+    """:func:`decide` where the trigger is possible; news that come late or twice change nothing."""
+    decide(rental_id, decision, when=lambda rental: RENTAL_STATES.allows(rental.state, trigger), also=also)
+
+
+def load(rental_id: int) -> tuple[Rental, Track]:
+    """A rental and the track of its ride; one read.
+
+    Raises:
+        RentalNotFound: there is none.
+    """
+    rental, track = store.load_all([RentalItem.key(rental_id), TrackItem.key(rental_id)])
+    if rental is None:
+        raise RentalNotFound
+    return rental.entity, track.entity if track else rules.first_track(rental.entity)
+
+
+def hold(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+    """Put the rental's vehicle on hold."""
+    fleet.hold(tx, rental.vehicle_id, rental.id)
+
+
+def go_on(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+    """Take the rental's vehicle from hold."""
+    fleet.resume(tx, rental.vehicle_id, rental.id)
+
+
+def withdrawing(reason: Unavailability) -> FurtherWrites:
+    """Take the vehicle from the rental and from everybody else, for a reason."""
+
+    def withdraw(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+        fleet.give_back(tx, fleet.vehicle(rental.vehicle_id), rental.id, VehicleTrigger.WITHDRAW, reason)
+
+    return withdraw
+
+
+def use_of_plan(tx: store.Transaction, _: Rental, after: Rental) -> None:
+    """What a rental that ends has used of its plan."""
+    if after.plan and after.allowance and after.fare and after.external_rider_id is not None:
+        user = user_key(after.client_id, after.external_rider_id)
+        pricing.record_use(tx, after.plan, user, after.allowance, after.fare)
+
+
+def is_open(rental: Rental) -> bool:
+    """Whether the rider still holds the vehicle."""
+    return rental.is_open

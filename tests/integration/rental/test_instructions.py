@@ -1,0 +1,293 @@
+"""What partners tell rentals to do: pause, resume, cancel and end; and what docks say."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kickstand.fleet import directory
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Ability, Category, ClusterKind, Lock, Spot, VehicleModel, VehicleState
+from kickstand.identity import penalties
+from kickstand.kernel import clock, ids, store
+from kickstand.kernel.errors import DomainError
+from kickstand.kernel.place import Position
+from kickstand.pricing import service as pricing
+from kickstand.pricing.model import LineKind, PricingPlan
+from kickstand.rental import lifecycle
+from kickstand.rental import service as rentals
+from kickstand.rental.errors import (
+    AbilityMissing,
+    EndingRefused,
+    FarFromDock,
+    ImplausiblePosition,
+    RentalAlreadyEnded,
+    RentalNotFound,
+    RentalStateRefused,
+    RiderMismatch,
+)
+from kickstand.rental.model import (
+    EndReason,
+    Rental,
+    RentalState,
+    RiderPosition,
+    SegmentKind,
+    Transition,
+    TransitionReason,
+)
+from kickstand.rental.service import Instruction, RiderAction, StartTerms
+from local.server import Tables
+from tests.support.city import BIKE, E_BIKE, NO_PARKING, OSLO, City
+from tests.support.world import World
+
+PAUSE, RESUME, CANCEL, END = RiderAction
+FAR = Position(longitude=10.80, latitude=59.95)
+
+
+@pytest.fixture
+def world(engine: Tables, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    yield World(monkeypatch)
+    store.begin()
+
+
+@pytest.fixture
+def city(world: World) -> City:
+    return world.city
+
+
+def begun(world: World, model: VehicleModel | None = None, plan: PricingPlan | None = None) -> Rental:
+    """A ride that is going on."""
+    vehicle = world.city.vehicle(model=model) if model else world.city.vehicle()
+    terms = StartTerms(plan_id=plan.id if plan else None)
+    rental = rentals.start_for(world.city.client, f"U{vehicle.id}", vehicle.id, terms)
+    world.settle()
+    store.begin()
+    return rentals.get(rental.id)
+
+
+def tell(world: World, rental: Rental, action: RiderAction, **more: Any) -> Rental:
+    store.begin()
+    told = rentals.instruct(world.city.client, rental.id, Instruction(action, **more))
+    store.begin()
+    return told
+
+
+def refused(error: type[DomainError], call: Callable[[], object]) -> None:
+    store.begin()
+    with pytest.raises(error):
+        call()
+    store.begin()
+
+
+def test_a_ride_with_a_break(world: World) -> None:
+    rental = begun(world)
+    assert rental.state is RentalState.IN_PROGRESS
+    assert tell(world, rental, PAUSE).state is RentalState.ON_HOLD
+    world.settle()
+    assert fleet.vehicle(rental.vehicle_id).state is VehicleState.ON_HOLD
+    assert tell(world, rental, RESUME).state is RentalState.IN_PROGRESS
+    world.settle()
+    assert tell(world, rental, END).state is RentalState.ENDING
+    world.settle()
+    store.begin()
+    over = rentals.get(rental.id)
+    assert (over.state, over.end_reason, over.transition) == (RentalState.COMPLETED, EndReason.RIDER, None)
+    assert [each.kind for each in over.segments] == [SegmentKind.RIDE, SegmentKind.PAUSE, SegmentKind.RIDE]
+    assert fleet.vehicle(rental.vehicle_id).state is VehicleState.AVAILABLE
+
+
+def test_what_is_so_already_changes_nothing(world: World) -> None:
+    rental = begun(world)
+    assert tell(world, rental, RESUME) == rental
+    paused = tell(world, rental, PAUSE)
+    assert tell(world, rental, PAUSE) == paused
+    ending = tell(world, rental, END)
+    assert tell(world, rental, END) == ending
+    world.settle()
+    refused(RentalAlreadyEnded, lambda: tell(world, rental, END))
+    refused(RentalAlreadyEnded, lambda: tell(world, rental, PAUSE))
+
+
+def test_only_what_has_not_begun_can_be_cancelled(world: World) -> None:
+    vehicle = world.city.vehicle()
+    rental = rentals.start_for(world.city.client, "Hasty", vehicle.id)
+    over = tell(world, rental, CANCEL)
+    assert (over.state, over.end_reason) == (RentalState.CANCELLED, EndReason.CANCELLED)
+    assert over.fare is not None
+    assert over.fare.total == 0
+    assert tell(world, rental, CANCEL) == over
+    world.settle()
+    store.begin()
+    assert fleet.vehicle(vehicle.id).state is VehicleState.AVAILABLE
+    assert world.published[-1].action == "lock"
+    refused(RentalStateRefused, lambda: tell(world, begun(world), CANCEL))
+
+
+def test_others_cannot_touch_it(world: World) -> None:
+    other, _ = world.city.partner("Elsewhere")
+    rental = begun(world)
+    refused(RentalNotFound, lambda: rentals.instruct(other, rental.id, Instruction(END)))
+    refused(RiderMismatch, lambda: tell(world, rental, END, user_id="Somebody"))
+    assert tell(world, rental, END, user_id=rental.external_rider_id).state is RentalState.ENDING
+
+
+def test_a_rider_who_is_elsewhere_ends_nothing(world: World) -> None:
+    rental = begun(world)
+    refused(ImplausiblePosition, lambda: tell(world, rental, END, position=RiderPosition(position=FAR)))
+    vague = RiderPosition(position=FAR, accuracy_m=6_000)
+    assert tell(world, rental, END, position=vague).rider_end == FAR
+
+
+def test_what_a_partner_says_about_it_is_kept(world: World) -> None:
+    rental = begun(world)
+    said = Transition(reason=TransitionReason.ILLEGAL_PARKING, comment="on the tram tracks")
+    over = tell(world, rental, END, transition=said)
+    assert (over.transition, over.end_reason) == (said, EndReason.OPERATOR)
+    world.settle()
+    store.begin()
+    assert rentals.get(rental.id).transition == said
+
+
+def test_where_rides_must_not_end(world: World) -> None:
+    vehicle = world.city.vehicle(verdict=NO_PARKING)
+    rental = rentals.start_for(world.city.client, "Parker", vehicle.id)
+    world.settle()
+    refused(EndingRefused, lambda: tell(world, rental, END))
+
+
+def test_what_a_kind_of_vehicle_cannot_do(world: World) -> None:
+    cluster = world.city.cluster()
+    world.city.docked(cluster, 1)
+    world.settle()
+    store.begin()
+    rental = rentals.start_at_cluster(world.city.client, "Biker", cluster.id, Category.BIKE)
+    world.settle()
+    directory.rebuild(world.city.network_id)
+    refused(AbilityMissing, lambda: tell(world, rental, PAUSE))
+    refused(AbilityMissing, lambda: tell(world, rental, END))
+
+
+def test_a_docked_kind_far_from_any_dock(world: World) -> None:
+    rental = begun(world, E_BIKE)
+    world.ride(fleet.vehicle(rental.vehicle_id), FAR)
+    refused(FarFromDock, lambda: tell(world, rental, END))
+    assert rentals.get(rental.id).is_open
+
+
+def test_a_plan_may_let_it_be_left_there_at_a_fee(world: World) -> None:
+    plan = PricingPlan(
+        id=ids.new_id(),
+        client_id=world.city.client.id,
+        name="Day",
+        currency="NOK",
+        vat_percent=25,
+        trip_price=1000,
+        free_floating_fee=5000,
+        registration_fee=200,
+    )
+    pricing.put_plan(plan)
+    rental = begun(world, E_BIKE, plan)
+    world.ride(fleet.vehicle(rental.vehicle_id), FAR)
+    over = tell(world, rental, END)
+    assert over.fare is not None
+    assert over.fare.total == 6200 * 125 // 100
+    assert {line.kind for line in over.fare.lines} >= {LineKind.FREE_FLOATING_DOCKING_FEE, LineKind.REGISTRATION_FEE}
+    world.settle()
+    store.begin()
+    again = rentals.start_for(
+        world.city.client, f"U{rental.vehicle_id}", rental.vehicle_id, StartTerms(plan_id=plan.id)
+    )
+    assert again.allowance is not None
+    assert not again.allowance.registration_due
+
+
+def test_a_virtual_dock_is_given_a_number(world: World) -> None:
+    place = Position(longitude=10.7, latitude=59.9)
+    cluster = world.city.cluster(docks=2, position=place, type_=ClusterKind.VIRTUAL)
+    directory.rebuild(world.city.network_id)
+    rental = begun(world, E_BIKE)
+    world.ride(fleet.vehicle(rental.vehicle_id), place)
+    spot = Spot(cluster_id=cluster.id, cluster_name=cluster.name, number=1)
+    assert tell(world, rental, END).end_spot == spot
+    world.settle()
+    store.begin()
+    assert fleet.vehicle(rental.vehicle_id).spot == spot
+
+
+# ── Docks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_dock_ends_a_ride_at_once(world: World) -> None:
+    rental = begun(world, BIKE)
+    world.advance(700)
+    spot = Spot(cluster_id=7, cluster_name="58", number=3)
+    for _ in range(2):
+        lifecycle.docked(rental.id, spot, clock.now())
+        store.begin()
+    over = rentals.get(rental.id)
+    assert (over.state, over.end_spot, over.end_reason) == (RentalState.COMPLETED, spot, EndReason.RIDER)
+    assert over.fare is not None
+    assert over.event.name == "RentalCompleted"
+    assert fleet.vehicle(rental.vehicle_id).state is VehicleState.AVAILABLE
+
+
+def test_a_docks_old_news_end_nothing(world: World) -> None:
+    before = clock.now()
+    world.advance(60)
+    rental = begun(world, BIKE)
+    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), before)
+    store.begin()
+    assert rentals.get(rental.id).is_open
+
+
+def test_a_dock_completes_what_was_ending(world: World) -> None:
+    rental = begun(world)
+    ending = tell(world, rental, END)
+    world.advance(5)
+    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), clock.now())
+    store.begin()
+    over = rentals.get(rental.id)
+    assert (over.state, over.ended_at, over.fare) == (RentalState.COMPLETED, ending.ended_at, ending.fare)
+
+
+# ── Speed and penalties ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_partners_speed_limit_lasts_as_long_as_the_rental(world: World) -> None:
+    vehicle = world.city.vehicle()
+    rental = rentals.start_for(world.city.client, "Slow", vehicle.id, StartTerms(max_speed_kmh=12))
+    world.settle()
+    tell(world, rental, END)
+    world.settle()
+    limits = [each.parameters["max_speed_kmh"] for each in world.published if each.action == "limit_speed"]
+    assert limits == [12, None]
+
+
+def test_a_long_ride_at_a_plan_is_penalised_again_and_again(world: World) -> None:
+    plan = PricingPlan(
+        id=ids.new_id(),
+        client_id=world.city.client.id,
+        name="Day",
+        currency="NOK",
+        vat_percent=25,
+        penalty_after_s=2400,
+        penalty_repeat_s=600,
+        penalty_points=3,
+        max_penalty_points=5,
+    )
+    pricing.put_plan(plan)
+    strong = VehicleModel(
+        id=4, name="Ox", category=Category.BIKE, max_range_m=0, lock=Lock.RING, abilities=frozenset(Ability)
+    )
+    fleet.put_model(strong)
+    rental = begun(world, strong, plan)
+    world.ride(fleet.vehicle(rental.vehicle_id), OSLO)
+    for minutes, expected in ((30, 0), (11, 1), (5, 1), (6, 2)):
+        world.advance(minutes * 60)
+        world.ride(fleet.vehicle(rental.vehicle_id), OSLO)
+        world.go_off()
+        store.begin()
+        assert rentals.get(rental.id).penalties == expected
+    found = penalties.list_penalties(world.city.client, str(rental.external_rider_id))
+    assert [each.points for each in found] == [3, 3]
+    assert {each.rental_id for each in found} == {rental.id}
