@@ -17,7 +17,7 @@ from kickstand.geo.model import MultiPolygon, Parking, Zone, ZoneRule
 from kickstand.kernel import store
 from kickstand.kernel.place import Position
 from local.server import ROOT, Tables
-from reactions.fleet import project_availability
+from reactions.fleet import project_listings
 from tests.support.bench import Table, milliseconds
 from tests.support.city import City
 from tests.support.vehicles import records, vehicle
@@ -104,7 +104,7 @@ class Changing:
     def __call__(self) -> None:
         update = {"revision": self._now.revision + 1, "battery_percent": 20 + (self._now.battery_percent + 1) % 80}
         before, self._now = self._now, self._now.model_copy(update=update)
-        assert project_availability(records([(before, self._now)]), None) == {"batchItemFailures": []}
+        assert project_listings(records([(before, self._now)]), None) == {"batchItemFailures": []}
 
 
 def test_zone_areas(token: str) -> None:
@@ -164,9 +164,9 @@ def asking(handler: Callable[..., Answer], token: str, **parameters: dict[str, s
 
 def forget() -> None:
     """What a fresh process does not have."""
-    listing._known.clear()
-    vehicle_operations._rendering._pieces.clear()
-    vehicle_operations._rendering._bodies.clear()
-    geo._areas.clear()
+    listing.forget()
+    vehicle_operations._rendering.forget()
+    geo._zones.clear()
+    geo._editions.clear()
     zone_operations._bodies.clear()
     store.begin()

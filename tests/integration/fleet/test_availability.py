@@ -1,22 +1,25 @@
 import json
+from datetime import timedelta
 from itertools import pairwise
 from random import Random
 from typing import Any
 
 import pytest
 
-from kickstand.fleet import listing, listing_store
-from kickstand.fleet.listing import Listing, Rendering
-from kickstand.fleet.listing_store import BucketItem, Entry, HeaderItem
+from kickstand.fleet import listing, listing_store, projection
+from kickstand.fleet.listing import ALL, DOCKED, RENTABLE, Listing, Rendering, VehicleEntry
+from kickstand.fleet.listing_store import BucketItem, HeaderItem
 from kickstand.fleet.model import Vehicle, VehicleState
 from kickstand.fleet.store import VehicleItem
 from kickstand.kernel import clock, store
 from kickstand.kernel.consumers import Stuck
 from kickstand.kernel.errors import Contention
-from reactions.fleet import project_availability
+from kickstand.kernel.place import Position
+from reactions.fleet import project_listings
 from tests.support.vehicles import Pair, item, records, vehicle
 
 GONE = VehicleState.IN_USE
+DECOMMISSIONED = VehicleState.DECOMMISSIONED
 
 
 @pytest.fixture(autouse=True)
@@ -40,23 +43,22 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 
 
 def react(*pairs: Pair) -> None:
-    assert project_availability(records(pairs), None) == {"batchItemFailures": []}
+    assert project_listings(records(pairs), None) == {"batchItemFailures": []}
     store.begin()
 
 
-def read(network_id: int = 1) -> Listing:
+def read(network_id: int = 1, view: str = ALL) -> Listing[VehicleEntry]:
     store.begin()
-    return listing.read(network_id)
+    return listing.read(network_id, view=view)
 
 
-def listed(network_id: int = 1) -> dict[int, int]:
-    """Battery levels by vehicle."""
-    return {entry.vehicle_id: entry.battery for entry in read(network_id).entries()}
+def listed(network_id: int = 1, view: str = RENTABLE) -> dict[int, int]:
+    """Battery levels by vehicle; of those that anybody may rent."""
+    return {entry.id: entry.battery for entry in read(network_id, view).entries()}
 
 
 def test_before_any_vehicle_the_listing_is_empty() -> None:
     empty = read()
-    assert len(empty) == 0
     assert list(empty.entries()) == []
     assert listing.etag(1) == empty.etag
 
@@ -94,7 +96,7 @@ def test_what_was_seen_before_changes_nothing() -> None:
 def life(vehicle_id: int, random: Random, changes: int) -> list[Pair]:
     states: list[Vehicle | None] = [None]
     for revision in range(1, changes + 1):
-        state = random.choice([VehicleState.AVAILABLE, VehicleState.AVAILABLE, GONE])
+        state = random.choice([VehicleState.AVAILABLE, VehicleState.AVAILABLE, GONE, DECOMMISSIONED])
         network_id = random.choice([1, 1, 1, 2])
         battery = random.randint(5, 100)
         states.append(
@@ -124,15 +126,18 @@ def test_shuffled_and_doubled_records_end_in_the_truth(seed: int) -> None:
         assert listed(network_id) == truth
 
 
+def departed() -> set[int]:
+    (bucket,) = listing_store.read_buckets("VEHICLES", [(1, 1)]).values()
+    return set(listing_store.departures(bucket.packed))
+
+
 def test_departures_are_remembered_for_as_long_as_a_stream_keeps_its_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    react((vehicle(1), vehicle(1, revision=2, state=GONE)))
+    react((vehicle(1), vehicle(1, revision=2, state=DECOMMISSIONED)))
     now = clock.now()
-    bucket = listing_store.read_buckets(1, [1])[1]
-    assert bucket.content()[1].keys() == {1}
-    monkeypatch.setattr(clock, "now", lambda: now + listing._REMEMBERED)
+    assert departed() == {1}
+    monkeypatch.setattr(clock, "now", lambda: now + projection._REMEMBERED)
     react((None, vehicle(65)))
-    bucket = listing_store.read_buckets(1, [1])[1]
-    assert bucket.content()[1].keys() == set()
+    assert departed() == set()
 
 
 # ── What it costs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,8 +153,12 @@ def test_a_batch_is_one_reading_and_one_writing(calls: list[tuple[str, Any]]) ->
 
 
 def test_changes_that_riders_do_not_see_cost_nothing(calls: list[tuple[str, Any]]) -> None:
-    one, rented = vehicle(1), vehicle(2, state=GONE)
-    react((one, vehicle(1, revision=2, locked=False)), (rented, vehicle(2, revision=2, state=GONE, battery_percent=3)))
+    one, there = vehicle(1), Position(longitude=10, latitude=59)
+    ridden = vehicle(2, state=GONE, rental_id=5, taken_from=one.position)
+    moved = ridden.model_copy(
+        update={"revision": 2, "position": there, "located_at": one.located_at + timedelta(hours=1)}
+    )
+    react((one, vehicle(1, revision=2, locked=False)), (ridden, moved))
     assert calls == []
 
 
@@ -180,12 +189,36 @@ def test_only_buckets_that_moved_are_read(calls: list[tuple[str, Any]]) -> None:
     after = read()
     assert after.etag != before.etag
     (keys,) = [each["Keys"] for each in calls[1][1]["RequestItems"].values()]
-    assert [key["pk"]["S"] for key in keys] == ["LISTING#1#02"]
+    assert [key["pk"]["S"] for key in keys] == ["VEHICLES#1#02"]
+
+
+def test_who_reads_what_can_be_rented_does_not_notice_rides(calls: list[tuple[str, Any]]) -> None:
+    riding = vehicle(2, state=GONE)
+    react((None, vehicle(1)), (None, riding), (None, vehicle(66)))
+    before = read(view=RENTABLE)
+    react((riding, vehicle(2, revision=2, state=VehicleState.ON_HOLD, battery_percent=9)))
+    calls.clear()
+    assert read(view=RENTABLE) == before
+    assert [operation for operation, _ in calls] == ["BatchGetItem"]
+    assert read(view=DOCKED).etag != before.etag
+    assert read().etag != before.etag
+
+
+def test_networks_are_read_together(calls: list[tuple[str, Any]]) -> None:
+    react((None, vehicle(1)), (None, vehicle(2, network_id=2, model_id=8)))
+    calls.clear()
+    store.begin()
+    etag = listing.etag(2, 1)
+    both = listing.read(2, 1)
+    assert [operation for operation, _ in calls] == ["BatchGetItem"] * 2
+    assert (both.etag, both.models, listing.models(1)) == (etag, frozenset({1, 8}), frozenset({1}))
+    assert [entry.id for entry in both.entries()] == [2, 1]
+    assert listing.etag(1, 2) != etag
 
 
 def test_a_surface_renders_what_it_reads() -> None:
-    def render(network_id: int, entry: Entry) -> bytes:
-        return json.dumps([network_id, entry.vehicle_id, entry.code, entry.battery]).encode()
+    def render(network_id: int, entry: VehicleEntry) -> bytes:
+        return json.dumps([network_id, entry.id, entry.code, entry.battery]).encode()
 
     answer = Rendering(render, b"[", b",", b"]")
     react((None, vehicle(2)), (None, vehicle(1)))
@@ -218,7 +251,7 @@ def test_the_same_bucket_is_not_overwritten_by_who_read_an_older_one(monkeypatch
         original(*arguments)
 
     monkeypatch.setattr(listing_store, "write", overtaken)
-    react((vehicle(1), vehicle(1, revision=2, state=GONE)))
+    react((vehicle(1), vehicle(1, revision=2, state=DECOMMISSIONED)))
     assert listed() == {65: 80}
 
 
@@ -228,8 +261,8 @@ def test_when_patience_ends_the_batch_comes_again(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(listing_store, "write", always_late)
     with pytest.raises(Stuck):
-        project_availability(records([(None, vehicle(1)), (None, vehicle(2))]), None)
-    answer = project_availability(records([(None, vehicle(1))]), None)
+        project_listings(records([(None, vehicle(1)), (None, vehicle(2))]), None)
+    answer = project_listings(records([(None, vehicle(1))]), None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
 
 
@@ -242,18 +275,18 @@ def test_a_listing_is_made_anew_from_the_vehicles() -> None:
         item(each).save()
     wrong = [vehicle(1, revision=4, battery_percent=1), vehicle(2, revision=3), vehicle(3), vehicle(4)]
     react(*((None, each) for each in wrong))
-    HeaderItem("LISTING#1", "HEADER").delete()
+    HeaderItem("VEHICLES#1", "HEADER").delete()
     assert listed() == {}
-    assert listing.rebuild(1) == 1
-    assert listed() == {1: 80}
+    assert listing.rebuild(1) == 2
+    assert (listed(), listed(view=ALL)) == ({1: 80}, {1: 80, 2: 80})
     react(*((None, each) for each in wrong))
-    assert listed() == {1: 80}
+    assert (listed(), listed(view=ALL)) == ({1: 80}, {1: 80, 2: 80})
 
 
 def test_rebuilding_does_not_undo_what_the_stream_has_told_since() -> None:
     item(vehicle(1, revision=4)).save()
     react((vehicle(1, revision=4), vehicle(1, revision=5, battery_percent=50)))
-    react((vehicle(65, revision=1), vehicle(65, revision=2, state=GONE)))
+    react((vehicle(65, revision=1), vehicle(65, revision=2, state=DECOMMISSIONED)))
     assert listing.rebuild(1) == 1
     assert listed() == {1: 50}
 

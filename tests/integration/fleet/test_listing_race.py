@@ -4,6 +4,7 @@ from random import Random
 import pytest
 
 from kickstand.fleet import listing
+from kickstand.fleet.listing import RENTABLE
 from kickstand.fleet.model import VehicleState
 from kickstand.kernel import store
 from kickstand.kernel.errors import Contention
@@ -44,6 +45,6 @@ def test_writers_of_the_same_buckets_lose_nothing() -> None:
     with ThreadPoolExecutor(WRITERS) as pool:
         list(pool.map(project_stubbornly, rounds))
     store.begin()
-    found = listing.read(1)
-    assert {entry.vehicle_id: entry.battery for entry in found.entries()} == expected
-    assert listing.etag(1) == found.etag
+    found = listing.read(1, view=RENTABLE)
+    assert {entry.id: entry.battery for entry in found.entries()} == expected
+    assert listing.etag(1, view=RENTABLE) == found.etag

@@ -2,6 +2,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,61 +11,106 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from kickstand.fleet import listing
-from kickstand.fleet.listing import Listing, Rendering, Sighting, entry_of, sightings
-from kickstand.fleet.listing_store import Bucket, Entry, Gone, pack
-from kickstand.fleet.model import Unavailability, Vehicle, VehicleState
+from kickstand.fleet.listing import ALL, DOCKED, RENTABLE, Listing, Rendering, VehicleEntry, entry_of
+from kickstand.fleet.listing_store import Bucket, Gone, VehicleCodec, departures, pack, unpack
+from kickstand.fleet.model import (
+    Hold,
+    Maneuver,
+    Progress,
+    Purpose,
+    Spot,
+    Unavailability,
+    Vehicle,
+    VehicleState,
+)
+from kickstand.fleet.projection import Sighting
 from kickstand.geo.model import EndRefusal, Verdict
+from kickstand.kernel import ids
 from kickstand.kernel.place import Position
-from tests.support.vehicles import Pair, vehicle
+from tests.support.vehicles import MORNING, Pair, vehicle
+
+CODEC = VehicleCodec()
+THERE = Position(longitude=10.76, latitude=59.91)
+SPOT = Spot(cluster_id=5, cluster_name="Aker Brygge", number=2)
+
+
+def entry(vehicle_id: int = 1, **differently: Any) -> VehicleEntry:
+    shown = entry_of(vehicle(vehicle_id, **differently))
+    assert shown is not None
+    return shown
+
+
+# ── How a vehicle shows ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("state", VehicleState)
+def test_all_vehicles_show_but_the_decommissioned(state: VehicleState) -> None:
+    shown = entry_of(vehicle(1, state=state))
+    assert (shown is None) is (state is VehicleState.DECOMMISSIONED)
+    assert shown is None or shown.rentable is (state is VehicleState.AVAILABLE)
+
+
+def test_a_vehicle_can_be_rented_only_where_a_ride_may_start() -> None:
+    no_parking = Verdict(geofence_version=1, ride_start_allowed=True, end_refusal=EndRefusal.NO_PARKING)
+    assert entry(verdict=no_parking).rentable
+    assert not entry(verdict=no_parking.model_copy(update={"ride_start_allowed": False})).rentable
+
+
+def test_nobody_sees_where_a_vehicle_is_ridden() -> None:
+    taken = Position(longitude=10.7, latitude=59.9)
+    rental_id = ids.new_id()
+    ridden = entry(state=VehicleState.IN_USE, rental_id=rental_id, taken_from=taken, position=THERE)
+    assert (ridden.longitude, ridden.latitude) == (taken.longitude, taken.latitude)
+    assert ridden.located_at == ids.created_at(rental_id).timestamp() * 1000
+    back = entry(rental_id=None, taken_from=taken, position=THERE, last_rental_id=rental_id)
+    assert (back.longitude, back.located_at) == (THERE.longitude, MORNING.timestamp() * 1000)
+
 
 # ── What a change means ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def shown(old: Vehicle | None, new: Vehicle | None) -> list[tuple[int, int, bool]]:
-    return [(each.network_id, each.revision, each.entry is not None) for each in sightings(old, new)]
-
-
-@pytest.mark.parametrize("state", VehicleState)
-def test_only_available_vehicles_show(state: VehicleState) -> None:
-    assert (entry_of(vehicle(1, state=state)) is not None) is (state is VehicleState.AVAILABLE)
-
-
-def test_a_vehicle_shows_only_where_a_ride_may_start() -> None:
-    no_parking = Verdict(geofence_version=1, ride_start_allowed=True, end_refusal=EndRefusal.NO_PARKING)
-    assert entry_of(vehicle(1, verdict=no_parking))
-    assert entry_of(vehicle(1, verdict=no_parking.model_copy(update={"ride_start_allowed": False}))) is None
+    sightings = listing.vehicles.sightings(old, new)
+    return [(each.network_id, each.revision, each.entry is not None) for each in sightings]
 
 
 def test_coming_going_and_moving_are_news() -> None:
-    free, rented = vehicle(1, revision=4), vehicle(1, revision=5, state=VehicleState.IN_USE)
+    free, gone = vehicle(1, revision=4), vehicle(1, revision=5, state=VehicleState.DECOMMISSIONED)
     assert shown(None, free) == [(1, 4, True)]
-    assert shown(free, rented) == [(1, 5, False)]
-    assert shown(rented, free.model_copy(update={"revision": 6})) == [(1, 6, True)]
+    assert shown(free, gone) == [(1, 5, False)]
+    assert shown(gone, free.model_copy(update={"revision": 6})) == [(1, 6, True)]
     assert shown(free, None) == [(1, 5, False)]
     assert shown(free, vehicle(1, revision=5, network_id=2)) == [(1, 5, False), (2, 5, True)]
-    assert shown(rented, vehicle(1, revision=6, network_id=2)) == [(2, 6, True)]
-    assert shown(free, vehicle(1, revision=5, network_id=2, state=VehicleState.IN_STOCK)) == [(1, 5, False)]
+    assert shown(gone, vehicle(1, revision=6, network_id=2)) == [(2, 6, True)]
+    assert shown(free, gone.model_copy(update={"network_id": 2})) == [(1, 5, False)]
 
 
 @pytest.mark.parametrize(
-    "differently", [{"battery_percent": 79}, {"position": Position(longitude=10.76, latitude=59.91)}, {"code": "WXYZ"}]
+    "differently",
+    [
+        {"battery_percent": 79},
+        {"position": THERE},
+        {"code": "WXYZ"},
+        {"state": VehicleState.IN_USE},
+        {"unavailabilities": frozenset({Unavailability.BROKEN})},
+        {"maneuver": Maneuver(command_id="1-lock", purpose=Purpose.END)},
+        {"spot": SPOT},
+        {"model_id": 2},
+        {"hold": Hold(reservation_id=1, rider_id=2, until=MORNING)},
+    ],
 )
-def test_what_riders_see_is_news(differently: dict[str, object]) -> None:
+def test_what_clients_see_is_news(differently: dict[str, object]) -> None:
     assert shown(vehicle(1), vehicle(1, revision=2, **differently)) == [(1, 2, True)]
 
 
-def test_what_riders_do_not_see_is_no_news() -> None:
-    rented = vehicle(1, state=VehicleState.IN_USE)
+def test_what_clients_do_not_see_is_no_news() -> None:
+    ridden = vehicle(1, state=VehicleState.IN_USE, rental_id=ids.new_id(), taken_from=THERE)
+    gone = vehicle(1, state=VehicleState.DECOMMISSIONED)
     assert not shown(vehicle(1), vehicle(1, revision=2, locked=False))
-    assert not shown(rented, vehicle(1, revision=2, state=VehicleState.ON_HOLD, battery_percent=1))
-    assert not shown(None, rented)
-    assert not shown(rented, None)
-    assert not shown(
-        rented,
-        vehicle(1, unavailabilities=frozenset({Unavailability.LOW_BATTERY})).model_copy(
-            update={"state": VehicleState.UNAVAILABLE, "network_id": 2}
-        ),
-    )
+    assert not shown(ridden, ridden.model_copy(update={"revision": 2, "position": Position(longitude=0, latitude=0)}))
+    assert not shown(None, gone)
+    assert not shown(gone, None)
+    assert not shown(gone, gone.model_copy(update={"network_id": 2}))
 
 
 # ── Order does not matter ────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,9 +118,10 @@ def test_what_riders_do_not_see_is_no_news() -> None:
 vehicles = st.builds(
     vehicle,
     st.just(1),
-    state=st.sampled_from([VehicleState.AVAILABLE, VehicleState.AVAILABLE, VehicleState.IN_USE]),
+    state=st.sampled_from([VehicleState.AVAILABLE, VehicleState.IN_USE, VehicleState.DECOMMISSIONED]),
     battery_percent=st.integers(50, 52),
     network_id=st.integers(1, 2),
+    spot=st.sampled_from([None, SPOT]),
 )
 
 
@@ -89,58 +136,112 @@ def test_shuffled_and_doubled_changes_leave_the_last_state(
     buckets: dict[int, Bucket | None] = {1: None, 2: None}
     while arriving:
         batch = [arriving.pop() for _ in range(data.draw(st.integers(1, len(arriving))))]
-        learnt = [sighting for pair in batch for sighting in sightings(*pair)]
+        learnt = [sighting for pair in batch for sighting in listing.vehicles.sightings(*pair)]
         for network_id, bucket in buckets.items():
             mine = [each for each in learnt if each.network_id == network_id]
-            buckets[network_id] = listing._merged(network_id, 1, bucket, mine) or bucket
+            buckets[network_id] = listing.vehicles.merged(network_id, 1, bucket, mine) or bucket
     last = entry_of(states[-1])
     for network_id, bucket in buckets.items():
-        listed = list(bucket.entries()) if bucket else []
-        expected = [last] if last and states[-1].network_id == network_id else []
-        assert [each._replace(revision=0) for each in listed] == [each._replace(revision=0) for each in expected]
+        for view, shows in ((ALL, True), (RENTABLE, last and last.rentable), (DOCKED, last and last.spot)):
+            listed = list(unpack(CODEC, bucket.packed, view)) if bucket else []
+            expected = [last] if last and shows and states[-1].network_id == network_id else []
+            assert [each._replace(revision=0) for each in listed] == [each._replace(revision=0) for each in expected]
 
 
 def test_a_bucket_stays_as_it_is_without_news() -> None:
-    (seen,) = sightings(None, vehicle(1, revision=3))
-    bucket = listing._merged(1, 1, None, [seen])
+    (seen,) = listing.vehicles.sightings(None, vehicle(1, revision=3))
+    bucket = listing.vehicles.merged(1, 1, None, [seen])
     assert bucket is not None
-    assert listing._merged(1, 1, bucket, [seen, seen._replace(revision=2), Sighting(1, 1, 3, None)]) is None
+    late = [seen, seen._replace(revision=2), Sighting[VehicleEntry](1, 1, 3, None)]
+    assert listing.vehicles.merged(1, 1, bucket, late) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "moved"),
+    [
+        ({}, {"battery_percent": 7}, {ALL, RENTABLE}),
+        ({}, {"state": VehicleState.IN_USE}, {ALL, RENTABLE}),
+        ({}, {"located_at": MORNING.replace(hour=9)}, {ALL}),
+        ({"state": VehicleState.IN_USE}, {"state": VehicleState.ON_HOLD}, {ALL}),
+        ({"state": VehicleState.IN_USE}, {"battery_percent": 7}, {ALL}),
+        ({}, {"spot": SPOT}, {ALL, DOCKED}),
+        ({"spot": SPOT}, {"battery_percent": 7}, {ALL, RENTABLE}),
+        ({"spot": SPOT}, {"state": VehicleState.IN_USE}, {ALL, RENTABLE, DOCKED}),
+        ({"spot": SPOT}, {"state": VehicleState.DECOMMISSIONED}, {ALL, RENTABLE, DOCKED}),
+        ({}, {}, set()),
+    ],
+)
+def test_a_view_moves_with_what_it_shows(before: dict[str, Any], after: dict[str, Any], moved: set[str]) -> None:
+    def sighting(revision: int, **differently: Any) -> Sighting[VehicleEntry]:
+        return Sighting(1, 1, revision, entry_of(vehicle(1, revision=revision, **differently)))
+
+    first = listing.vehicles.merged(1, 1, None, [sighting(1, **before)])
+    assert first is not None
+    second = listing.vehicles.merged(1, 1, first, [sighting(2, **(before | after))])
+    assert second is not None
+    assert {view for view, version in second.views.items() if version != first.views[view]} == moved
+    assert second.version != first.version
 
 
 # ── Packing ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+NAMES = {1: "Aker Brygge", 2: "Grønland «øst»", 2**52: ""}
+spots = st.builds(
+    lambda cluster_id, number, virtual: Spot(
+        cluster_id=cluster_id, cluster_name=NAMES[cluster_id], number=number, virtual=virtual
+    ),
+    st.sampled_from(sorted(NAMES)),
+    st.integers(1, 65_535),
+    st.booleans(),
+)
 entries = st.builds(
-    Entry,
-    vehicle_id=st.integers(0, 2**53 - 1),
+    VehicleEntry,
+    id=st.integers(0, 2**53 - 1),
     revision=st.integers(0, 2**32 - 1),
     public_id=st.builds(UUID, int=st.integers(0, 2**128 - 1)),
     code=st.text("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789", min_size=1, max_size=8),
     longitude=st.integers(-1_800_000_000, 1_800_000_000).map(lambda each: each / 10_000_000),
     latitude=st.integers(-900_000_000, 900_000_000).map(lambda each: each / 10_000_000),
     battery=st.integers(0, 100),
+    located_at=st.integers(0, 2**53),
+    state=st.sampled_from(VehicleState),
+    purpose=st.sampled_from([None, *Purpose]),
+    progress=st.sampled_from([None, *Progress]),
+    reasons=st.frozensets(st.sampled_from(Unavailability)),
+    model_id=st.integers(0, 2**53 - 1),
+    held=st.booleans(),
+    rentable=st.booleans(),
+    spot=st.none() | spots,
 )
-departures = st.dictionaries(
+gone_ones = st.dictionaries(
     st.integers(0, 2**53 - 1), st.builds(Gone, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
 )
 
 
-def bucket_of(*listed: Entry, number: int = 0, version: int = 1, gone: dict[int, Gone] | None = None) -> Bucket:
-    content = {each.vehicle_id: each for each in listed}
-    return Bucket(network_id=1, number=number, version=version, listed=len(content), packed=pack(content, gone or {}))
+def bucket_of(*listed: VehicleEntry, number: int = 0, version: int = 1, gone: dict[int, Gone] | None = None) -> Bucket:
+    return Bucket(
+        listing="VEHICLES",
+        network_id=1,
+        number=number,
+        version=version,
+        views=dict.fromkeys((ALL, RENTABLE, DOCKED), version),
+        packed=pack(CODEC, {each.id: each for each in listed}, gone or {}),
+    )
 
 
-@given(st.lists(entries, unique_by=lambda each: each.vehicle_id), departures)
-def test_a_bucket_unpacks_to_what_was_packed(listed: list[Entry], gone: dict[int, Gone]) -> None:
-    bucket = bucket_of(*listed, gone=gone)
-    assert bucket.content() == ({each.vehicle_id: each for each in listed}, gone)
-    assert list(bucket.entries()) == sorted(listed)
+@given(st.lists(entries, unique_by=lambda each: each.id), gone_ones)
+def test_a_bucket_unpacks_to_what_was_packed(listed: list[VehicleEntry], gone: dict[int, Gone]) -> None:
+    packed = bucket_of(*listed, gone=gone).packed
+    by_id = sorted(listed, key=lambda each: each.id)
+    assert list(unpack(CODEC, packed, ALL)) == by_id
+    assert list(unpack(CODEC, packed, RENTABLE)) == [each for each in by_id if each.rentable]
+    assert list(unpack(CODEC, packed, DOCKED)) == [each for each in by_id if each.spot]
+    assert departures(packed) == gone
 
 
 def test_a_code_that_does_not_fit_is_refused() -> None:
-    entry = entry_of(vehicle(1))
-    assert entry is not None
     with pytest.raises(ValueError, match="9 characters"):
-        bucket_of(entry._replace(code="NINECHARS"))
+        bucket_of(entry()._replace(code="NINECHARS"))
 
 
 @pytest.mark.parametrize("code", ["NINECHARS", "ab12", 'A"12', "ÅB12", "", "AB12\n"])
@@ -152,36 +253,38 @@ def test_no_vehicle_carries_a_code_that_a_listing_cannot_show(code: str) -> None
 def fleet(vehicles_listed: int) -> Iterator[Bucket]:
     """Buckets of a city as they come from real ids and positions."""
     random = Random(7)
-    numbered: dict[int, list[Entry]] = {number: [] for number in range(64)}
+    numbered: dict[int, list[VehicleEntry]] = {number: [] for number in range(64)}
     for _ in range(vehicles_listed):
         vehicle_id = random.getrandbits(49) + 2**52
         numbered[vehicle_id % 64].append(
-            Entry(
+            entry(
                 vehicle_id,
-                random.randint(1, 100_000),
-                UUID(int=random.getrandbits(128), version=4),
-                "".join(random.choices("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=4)),
-                round(random.gauss(10.75, 0.04), 7),
-                round(random.gauss(59.91, 0.02), 7),
-                random.randint(5, 100),
+                revision=random.randint(1, 100_000),
+                public_id=UUID(int=random.getrandbits(128), version=4),
+                code="".join(random.choices("ABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=4)),
+                position=Position(longitude=random.gauss(10.75, 0.04), latitude=random.gauss(59.91, 0.02)),
+                battery_percent=random.randint(5, 100),
+                spot=SPOT.model_copy(update={"cluster_id": random.randint(1, 300)}) if random.random() < 0.3 else None,
             )
         )
     for number, listed in numbered.items():
-        gone = {
-            random.getrandbits(53): Gone(random.randint(1, 100_000), 1_800_000_000) for _ in range(len(listed) // 4)
-        }
+        gone = {random.getrandbits(53): Gone(random.randint(1, 100_000), 1_800_000_000) for _ in range(8)}
         yield bucket_of(*listed, number=number, gone=gone)
 
 
-def rendered(_network_id: int, entry: Entry) -> bytes:
+def listing_of(*buckets: Bucket, etag: str = "", network_id: int = 1) -> Listing[VehicleEntry]:
+    return Listing((network_id,), RENTABLE, etag, buckets, frozenset(), CODEC)
+
+
+def rendered(_network_id: int, entry: VehicleEntry) -> bytes:
     location = {"latitude": entry.latitude, "longitude": entry.longitude}
     attributes = {"batteryLevel": entry.battery, "location": location, "code": entry.code, "zoneId": "1"}
     return json.dumps({"type": "vehicle", "id": str(entry.public_id), "attributes": attributes}).encode()
 
 
 def test_fifty_thousand_vehicles_fit_into_items_and_into_an_answer() -> None:
-    city = Listing(1, "", tuple(fleet(50_000)))
-    assert len(city) == 50_000
+    city = listing_of(*fleet(50_000))
+    assert sum(1 for _ in city.entries()) == 50_000
     assert max(len(bucket.packed) for bucket in city.buckets) < 100_000  # an item holds 400 KB
     body = Rendering(rendered).body(city).packed
     assert len(body) * 4 / 3 < 5_000_000  # in base64; an answer holds 6 MB
@@ -194,24 +297,33 @@ def test_fifty_thousand_vehicles_fit_into_items_and_into_an_answer() -> None:
 def test_only_what_moved_is_rendered_again() -> None:
     made: list[int] = []
 
-    def render(_network_id: int, entry: Entry) -> bytes:
-        made.append(entry.vehicle_id)
-        return str(entry.vehicle_id).encode()
+    def render(_network_id: int, entry: VehicleEntry) -> bytes:
+        made.append(entry.id)
+        return str(entry.id).encode()
 
-    one, two, three = (entry_of(vehicle(number)) for number in (1, 2, 3))
-    assert one
-    assert two
-    assert three
     answer = Rendering(render, b"[", b",", b"]")
-    still, moving = bucket_of(one, number=1), bucket_of(two, number=2)
-    body = answer.body(Listing(1, "a", (still, moving)))
+    still, moving = bucket_of(entry(1), number=1), bucket_of(entry(2), number=2)
+    body = answer.body(listing_of(still, moving, etag="a"))
     assert body.plain == gzip.decompress(body.packed) == b"[1,2]"
     assert made == [1, 2]
-    assert answer.body(Listing(1, "a", (still, moving))) is body
-    moved = bucket_of(two, three, number=2, version=2)
-    body = answer.body(Listing(1, "b", (still, moved)))
+    assert answer.body(listing_of(still, moving, etag="a")) is body
+    moved = bucket_of(entry(2), entry(3), number=2, version=2)
+    body = answer.body(listing_of(still, moved, etag="b"))
     assert body.plain == gzip.decompress(body.packed) == b"[1,2,3]"
     assert made == [1, 2, 2, 3]
-    empty = bucket_of(number=1, version=3)
-    assert answer.body(Listing(1, "c", (empty, moved))).plain == b"[2,3]"
-    assert answer.body(Listing(2, "a", ())).plain == b"[]"
+    empty = bucket_of(entry(9, state=VehicleState.LOST), number=1, version=3)
+    assert answer.body(listing_of(empty, moved, etag="c")).plain == b"[2,3]"
+    assert answer.body(listing_of(network_id=2)).plain == b"[]"
+
+
+def test_several_networks_are_one_answer_and_what_else_it_depends_on_counts() -> None:
+    texts = {"a": b"A", "": b""}
+    stamp = "a"
+    answer: Rendering[VehicleEntry] = Rendering(
+        lambda network_id, entry: texts[stamp] and b"%d" % (network_id * 10 + entry.id), b"[", b",", b"]"
+    )
+    one, other = bucket_of(entry(1)), bucket_of(entry(2)).model_copy(update={"network_id": 2})
+    both = Listing((1, 2), RENTABLE, "x", (one, other), frozenset(), CODEC)
+    assert answer.body(both, stamp).plain == b"[11,22]"
+    stamp = ""
+    assert answer.body(both, stamp).plain == b"[]"

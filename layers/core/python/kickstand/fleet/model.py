@@ -178,13 +178,18 @@ class DockState(StrEnum):
 
 
 class Spot(BaseModel):
-    """The dock in which a vehicle stands."""
+    """The dock in which a vehicle stands.
+
+    Attributes:
+        virtual: whether it is only a number: nothing holds the vehicle there.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     cluster_id: int
     cluster_name: str
     number: Annotated[int, Field(ge=1)]
+    virtual: bool = False
 
 
 class Cluster(BaseModel):
