@@ -11,10 +11,12 @@ from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Ve
 from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo
+from kickstand.geo.model import Verdict
 from kickstand.kernel import clock
 from kickstand.kernel.consumers import queue_consumer
 from kickstand.kernel.place import Position
-from kickstand.rental import lifecycle
+from kickstand.rental import lifecycle, rules
+from kickstand.rental import service as rentals
 
 
 class TelemetryMessage(BaseModel):
@@ -78,13 +80,17 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
     if known.rental_id is not None:
         lifecycle.follow(known.rental_id, telemetry, standing.verdict)
     # Whether ridden or carried: who rents it next is held to the limit of the place.
-    _limit_speed(known, telemetry, standing.verdict.max_speed_kmh)
+    _limit_speed(known, telemetry, standing.verdict)
     # Comes last: what was done before is done again should this not happen, and does no harm.
     fleet.receive(telemetry, standing)
 
 
-def _limit_speed(vehicle: Vehicle, telemetry: Telemetry, limit: int | None) -> None:
-    if limit != vehicle.verdict.max_speed_kmh:
+def _limit_speed(vehicle: Vehicle, telemetry: Telemetry, verdict: Verdict) -> None:
+    if verdict.max_speed_kmh == vehicle.verdict.max_speed_kmh:
+        return
+    rental = rentals.get(vehicle.rental_id) if vehicle.rental_id is not None else None
+    limit = rules.speed_limit(rental, verdict)
+    if limit != rules.speed_limit(rental, vehicle.verdict):
         cause = int(telemetry.at.timestamp() * 1000)
         parameters = {"max_speed_kmh": limit}
         fleet.send_command(cause, vehicle.id, Action.LIMIT_SPEED, rental_id=vehicle.rental_id, parameters=parameters)
