@@ -7,7 +7,7 @@ from ``local/data``, whose README says where from.
 from typing import Any
 
 from kickstand.clients.store import ClientItem
-from kickstand.fleet import clusters, listing
+from kickstand.fleet import clusters, directory, listing
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
 from kickstand.fleet.model import ClusterKind, Vehicle
@@ -48,6 +48,7 @@ def seed() -> None:
     city = city.replacing(past.reserve(city.e_bike_at(_RESERVED_AT)[0]))
     # The listings first: the stream will find nothing new, and they are complete when the first request comes.
     listing.project((None, vehicle) for vehicle in city.vehicles)
+    directory.project((None, cluster) for cluster in city.clusters)
     city.write()
     # The partner that the check above looks for comes last: a seeding that was cut short begins anew.
     admit()

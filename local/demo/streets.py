@@ -219,17 +219,13 @@ def _held(cluster: Cluster, station: Mapping[str, Any]) -> Iterator[_Place]:
         model = BIKE if number % 3 else E_BIKE
         if number == 1 and station["name"] == _WITH_CHILD_SEAT:
             model = FAMILY_BIKE
-        yield _Place(model, cluster.position, _spot(cluster, number), reason)
+        yield _Place(model, cluster.position, cluster.spot(number), reason)
 
 
 def _beside(cluster: Cluster) -> Iterator[_Place]:
     """What stands in a place without hardware: two scooters and an e-bike."""
     for number, model in enumerate((SCOOTER, SCOOTER, E_BIKE), 1):
-        yield _Place(model, cluster.position, _spot(cluster, number))
-
-
-def _spot(cluster: Cluster, number: int) -> Spot:
-    return Spot(cluster_id=cluster.id, cluster_name=cluster.name, number=number)
+        yield _Place(model, cluster.position, cluster.spot(number))
 
 
 def _position(station: Mapping[str, Any]) -> Position:

@@ -11,7 +11,7 @@ import pytest
 from kickstand.clients import access
 from kickstand.clients import service as clients
 from kickstand.clients.store import ClientItem
-from kickstand.fleet import listing
+from kickstand.fleet import directory, listing
 from kickstand.fleet import service as fleet
 from kickstand.fleet.clusters import find_cluster, vehicles_at
 from kickstand.fleet.model import Category, Cluster, ClusterKind, ClusterState, DockState, Vehicle, VehicleState
@@ -114,7 +114,14 @@ def test_the_listings_are_complete_at_once() -> None:
             if each.network_id == network and each.state is VehicleState.AVAILABLE and each.verdict.ride_start_allowed
         }
         store.begin()
-        assert {entry.vehicle_id for entry in listing.read(network).entries()} == expected
+        assert {entry.id for entry in listing.read(network, view=listing.RENTABLE).entries()} == expected
+
+
+def test_the_directory_knows_at_once_what_stands_where() -> None:
+    known = {entry.id: stock for entry, stock in directory.read(1).clusters()}
+    assert {number: stock.parked for number, stock in known.items()} == {
+        each.id: {int(dock): vehicle for dock, vehicle in each.parked.items()} for each in clusters()
+    }
 
 
 def test_the_zones_are_those_of_the_data() -> None:

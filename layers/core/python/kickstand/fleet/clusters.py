@@ -11,7 +11,7 @@ from typing import Final
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import directory
 from kickstand.fleet.errors import ClusterNotFound
-from kickstand.fleet.model import Cluster, ClusterKind, ClusterState, Spot, Vehicle
+from kickstand.fleet.model import Cluster, ClusterState, Spot, Vehicle
 from kickstand.fleet.service import Standing
 from kickstand.fleet.store import ClusterItem, VehicleItem
 from kickstand.kernel import clock, store
@@ -169,15 +169,9 @@ def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing:
     other = _vehicle_in(before, number) if before.parked.get(number) not in {None, vehicle_id} else None
     if other is not None and not _is_news(other, at):
         return False
-    spot = Spot(
-        cluster_id=cluster_id,
-        cluster_name=before.name,
-        number=int(number),
-        virtual=before.type is ClusterKind.VIRTUAL,
-    )
     with store.Transaction() as tx:
         actions = [
-            VehicleItem.spot.set(spot),
+            VehicleItem.spot.set(before.spot(int(number))),
             VehicleItem.spot_at.set(at),
             *(_place(vehicle, at, standing) if standing else ()),
             VehicleItem.revision.add(1),

@@ -228,6 +228,11 @@ class Cluster(BaseModel):
         free = (number for number, state in self.docks.items() if state is DockState.WORKING)
         return sorted(int(number) for number in free if number not in self.parked)
 
+    def spot(self, number: int) -> Spot:
+        """One of its docks, as a vehicle in it knows it."""
+        virtual = self.type is ClusterKind.VIRTUAL
+        return Spot(cluster_id=self.id, cluster_name=self.name, number=number, virtual=virtual)
+
 
 # ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
