@@ -84,16 +84,6 @@ def test_nothing_begins_at_a_closed_plan(client: ApiClient) -> None:
         service.plan(client, plan.id)
 
 
-def test_a_partners_plans_are_listed_in_order_by_one_query(client: ApiClient) -> None:
-    other = clients.register_client("Other", "o@partner.example", [1])
-    plans = [put(client, plan_id) for plan_id in (9, 10, 8_000_000_000_000_000)]
-    closed = put(client, 11, state=PlanState.INACTIVE)
-    put(other, 12)
-    with measured() as usage:
-        assert service.list_plans(client) == [plans[0], plans[1], closed, plans[2]]
-    assert usage.calls == ["Query"]
-
-
 def test_plan_and_allowance_come_with_the_first_batch(client: ApiClient) -> None:
     plan = put(client)
     with measured() as usage:

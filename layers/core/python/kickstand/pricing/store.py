@@ -92,9 +92,3 @@ def versions_of(network_id: int, model_id: int) -> list[Tariff]:
     partition = _tariff(network_id, model_id)
     items = TariffVersionItem.query(partition, TariffVersionItem.sk.startswith("VERSION#"), consistent_read=True)
     return [item.entity for item in items]
-
-
-def plans_of(client_id: int) -> list[PricingPlan]:
-    """Every plan of a partner, oldest first; one query."""
-    items = PlanItem.query(f"CLIENT#{client_id}", PlanItem.sk.startswith("PLAN#"), consistent_read=True)
-    return [item.entity for item in items]
