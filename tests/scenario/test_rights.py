@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 from uuid import UUID
 
@@ -32,11 +33,22 @@ class Day:
         self.demo = self.call("GET", "/_local/demo")["surfaces"]["voi"]
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        headers = self.demo["headers"] if path.startswith("/voi") else {}
         data = json.dumps(body).encode() if body is not None else None
-        request = Request(
-            self.platform.url + path, data, {**headers, "content-type": "application/json"}, method=method
-        )
+        return self._send(method, path, data, {**self._credentials(path), "content-type": "application/json"})
+
+    def post_form(self, path: str, **members: str) -> Any:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        return self._send("POST", path, urlencode(members).encode(), kind)
+
+    def _credentials(self, path: str) -> dict[str, str]:
+        surface = path.split("/")[1]
+        if surface.startswith("_"):
+            return {}
+        found: dict[str, str] = self.call("GET", "/_local/demo")["surfaces"][surface]["headers"]
+        return found  # asked for anew: some last an hour only, and the day is long
+
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Any:
+        request = Request(self.platform.url + path, data, headers, method=method)
         try:
             with urlopen(request) as answer:
                 content = answer.read()
@@ -66,6 +78,11 @@ def live(day: Day) -> None:
     day.call("DELETE", f"/voi/v1/product/{product}")
     day.call("PATCH", f"/voi/v1/user/{rider}", {"firstName": "Kari"})
     day.call("GET", f"/voi/v1/user/id/{rider}")
+
+    client = day.call("GET", "/_local/demo")["surfaces"]["maas"]["client"]
+    grant = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
+    day.post_form("/maas/auth/token", **grant)
+    day.call("PUT", "/maas/users/kari")
 
     zone = day.call("GET", "/voi/v1/zone/info")["data"]["attributes"]["zones"][0]["zoneId"]
     areas = day.call("GET", f"/voi/v1/zone/id/{zone}")["data"]["attributes"]["areas"]

@@ -1,7 +1,7 @@
 """Talks HTTP to a running platform, as partners do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from gzip import decompress
 from typing import Any
@@ -56,14 +56,22 @@ class Http:
         path: str,
         body: object = None,
         *,
-        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request, its body as JSON, to a path below the base or to a whole address."""
+        """Send a request, its body as JSON or as a form, to a path below the base or to a whole address.
+
+        A parameter of the query with several values is repeated.
+        """
         address = path if path.startswith("http") else self._base + path
-        address += f"?{urlencode(query)}" if query else ""
-        sent = self._headers | dict(headers or {}) | ({"content-type": "application/json"} if body is not None else {})
-        content = None if body is None else json.dumps(body).encode()
+        address += f"?{urlencode(query, doseq=True)}" if query else ""
+        kind, content = None, None
+        if body is not None:
+            kind, content = "application/json", json.dumps(body).encode()
+        elif form is not None:
+            kind, content = "application/x-www-form-urlencoded", urlencode(form).encode()
+        sent = self._headers | dict(headers or {}) | ({"content-type": kind} if kind else {})
         response = self._pool.request(method, address, body=content, headers=sent, redirect=False, decode_content=False)
         return Answer(f"{method} {path}", response.status, response.headers, response.data)
 
