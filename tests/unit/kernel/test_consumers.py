@@ -176,3 +176,36 @@ def test_logs_say_what_failed_and_quote_nothing(monkeypatch: pytest.MonkeyPatch)
     assert "receive" in lines[0]
     assert "ValidationError" in lines[1]
     assert not any(secret in line for line in lines)
+
+
+def test_several_consumers_of_a_stream_go_on_from_the_first_that_failed() -> None:
+    seen: list[tuple[str, int]] = []
+
+    def follower(name: str, fails_at: int | None) -> consumers.Handler:
+        @stream_consumer(DoorItem)
+        def follow(change: Change[Door]) -> None:
+            assert change.new is not None
+            if change.new.id == fails_at:
+                raise ZeroDivisionError
+            seen.append((name, change.new.id))
+
+        return follow
+
+    records = [record(None, opened(number), str(number)) for number in (1, 2, 3)]
+    handler = consumers.chained(follower("a", None), follower("b", 3), follower("c", 2))
+    assert handler({"Records": records}, None) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert seen == [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2), ("c", 1)]
+    assert consumers.chained(follower("a", None))({"Records": records}, None) == {"batchItemFailures": []}
+
+
+def test_one_of_several_consumers_that_is_stuck_has_the_batch_halved_after_all_have_seen_it() -> None:
+    seen: list[Change[Door]] = []
+
+    @stream_consumer(DoorItem)
+    def stuck(_: Change[Door]) -> None:
+        raise ZeroDivisionError
+
+    handler = consumers.chained(stuck, stream_consumer(DoorItem)(seen.append))
+    with pytest.raises(Stuck):
+        handler({"Records": [record(None, opened(1), "1"), record(None, opened(2), "2")]}, None)
+    assert len(seen) == 2

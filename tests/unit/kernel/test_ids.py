@@ -48,3 +48,11 @@ def test_ids_grow_with_time_until_2059(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_ids_of_one_moment_differ() -> None:
     assert len({ids.new_id() for _ in range(50)}) > 40
+
+
+def test_the_first_id_of_a_moment_is_before_all_others_of_it() -> None:
+    identifier = ids.new_id()
+    at = ids.created_at(identifier)
+    assert ids.first_id(at) <= identifier < ids.first_id(at + timedelta(milliseconds=1))
+    assert ids.first_id(datetime(1970, 1, 1, tzinfo=UTC)) == 0
+    assert ids.first_id(datetime(9999, 1, 1, tzinfo=UTC)) == ids.HIGHEST
