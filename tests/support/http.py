@@ -36,10 +36,17 @@ class Answer:
         return self.json["data"]
 
     @property
+    def document(self) -> Any:
+        """The body of a successful answer of the MaaS surface; fails for any other."""
+        assert self.status == 200, f"{self.request}: {self.status} {self.body.decode()}"
+        return self.json
+
+    @property
     def refusal(self) -> tuple[int, str]:
-        """Status and error code of an answer of the Voi surface that is not a success; fails for a success."""
+        """Status and error code of an answer that is not a success; fails for a success."""
         assert self.status >= 400, f"{self.request}: {self.status} {self.body.decode()}"
-        return self.status, self.json["errorCode"]
+        error = self.json
+        return self.status, error.get("errorCode") or error["code"]
 
 
 class Http:
@@ -75,7 +82,7 @@ class Http:
         response = self._pool.request(method, address, body=content, headers=sent, redirect=False, decode_content=False)
         return Answer(f"{method} {path}", response.status, response.headers, response.data)
 
-    def get(self, path: str, *, query: Mapping[str, str] | None = None, **headers: str) -> Answer:
+    def get(self, path: str, *, query: Mapping[str, str | Sequence[str]] | None = None, **headers: str) -> Answer:
         """Send a GET request; names of headers with underscores for hyphens."""
         return self.call("GET", path, query=query, headers={name.replace("_", "-"): v for name, v in headers.items()})
 

@@ -23,6 +23,7 @@ from local.server import Platform
 from local.testing import running_platform
 from local.vehicles import Vehicles
 from tests.support.http import Answer, Http
+from tests.support.maas import MaasClient
 
 Place = tuple[float, float]
 """Longitude and latitude in degrees."""
@@ -161,8 +162,10 @@ class Town:
 
     def __post_init__(self) -> None:
         self.http = Http(self.platform.url)
-        self.described = self.http.get("/_local/demo").json["surfaces"]["voi"]
+        surfaces = self.http.get("/_local/demo").json["surfaces"]
+        self.described, self.described_maas = surfaces["voi"], surfaces["maas"]
         self.demo = self._partner(self.described["headers"]["X-Auth-Token"])
+        self.maas = self._client(self.described_maas["client"]["id"], self.described_maas["client"]["secret"])
         self._taken: set[str] = set()
         self._allowed: dict[str, Any] = {}
 
@@ -175,6 +178,17 @@ class Town:
             name, f"{name.lower()}@kickstand.dev", [int(each) for each in networks or OSLO]
         )
         return self._partner(clients.issue_token(client.id))
+
+    def client(self, name: str, *networks: str) -> MaasClient:
+        """A new client of the MaaS surface that may operate in the networks given, in Oslo by default."""
+        store.begin()
+        client = clients.register_client(
+            name, f"{name.lower()}@kickstand.dev", [int(each) for each in networks or OSLO]
+        )
+        return self._client(*clients.issue_credential(client.id))
+
+    def _client(self, client_id: str, secret: str) -> MaasClient:
+        return MaasClient(self.platform.url + self.described_maas["base"], client_id, secret)
 
     def _partner(self, token: str) -> Partner:
         return Partner(Http(self.platform.url + self.described["base"], {"X-Auth-Token": token}))
