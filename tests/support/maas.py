@@ -19,7 +19,7 @@ class MaasClient:
     client_id: str
     secret: str
     _http: Http | None = field(default=None, init=False)
-    _until: datetime = field(default=datetime.min, init=False)
+    _until: datetime = field(default_factory=clock.now, init=False)
 
     @property
     def http(self) -> Http:
