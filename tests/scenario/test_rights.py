@@ -83,6 +83,7 @@ def live(day: Day) -> None:
     grant = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
     day.post_form("/maas/auth/token", **grant)
     day.call("PUT", "/maas/users/kari")
+    look_after_a_user(day)
 
     zone = day.call("GET", "/voi/v1/zone/info")["data"]["attributes"]["zones"][0]["zoneId"]
     areas = day.call("GET", f"/voi/v1/zone/id/{zone}")["data"]["attributes"]["areas"]
@@ -114,6 +115,15 @@ def live(day: Day) -> None:
     assert offered is not None
     publish_tariff(1, 1, offered.model_copy(update={"start_price": offered.start_price + 100}))
     day.platform.settle()
+
+
+def look_after_a_user(day: Day) -> None:
+    described = day.call("GET", "/_local/demo")["surfaces"]["maas"]["ids"]
+    user = f"/maas/users/{described['userId']}"
+    day.call("GET", f"{user}/statistics?from=2026-01-01T12:00:00Z")
+    new = day.call("POST", f"{user}/penalties", {"penaltyPoints": 1, "tripId": int(described["tripId"])})
+    day.call("GET", f"{user}/penalties")
+    day.call("PATCH", f"{user}/penalties/{new['penaltyId']}", {})
 
 
 def inside(geometry: dict[str, Any]) -> list[float]:
