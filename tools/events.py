@@ -4,18 +4,21 @@ They talk about the local platform's demo, whose ids are the same on every machi
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from kickstand.geo.model import Verdict
 from kickstand.http.operation import Operation
 from kickstand.kernel.events import Event
+from kickstand.kernel.items import Item
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
-from kickstand.rental.model import Rental, RentalState, Segment, SegmentKind
-from kickstand.rental.store import RentalItem
+from kickstand.rental.model import Rental, RentalState, Reservation, Segment, SegmentKind
+from kickstand.rental.store import RentalItem, ReservationItem
 from local import demo
 from tools.registry import surface
 
@@ -35,7 +38,9 @@ def events() -> dict[str, Document]:
     """The events by name: the function's module and name, joined by a hyphen."""
     described = demo.describe()["surfaces"]["voi"]
     ids: Mapping[str, str] = described["ids"]
-    token = described["headers"]["X-Auth-Token"]
+    token = {"x-auth-token": described["headers"]["X-Auth-Token"]}
+    client: Mapping[str, str] = demo.describe()["surfaces"]["maas"]["client"]
+    grant = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
     user = {
         "email": "ola@rider.example",
         "firstName": "Ola",
@@ -44,13 +49,15 @@ def events() -> dict[str, Document]:
     }
     start = {"userId": ids["userId"], "vehicleId": ids["vehicleId"], "userStartLocation": _UNIVERSITETSGATA}
     return {
-        "start-rental": _request("start_rental", token, body=start),
+        "start-rental": _request("voi", "start_rental", token, body=start),
         "end-rental": _request(
-            "end_rental", token, path={"rentalId": ids["rentalId"]}, body={"userEndLocation": _UNIVERSITETSGATA}
+            "voi", "end_rental", token, path={"rentalId": ids["rentalId"]}, body={"userEndLocation": _UNIVERSITETSGATA}
         ),
-        "list-vehicles": _request("list_vehicles_by_zone", token, query={"zoneID": ids["zoneID"]}),
-        "register-user": _request("register_user", token, body=user),
-        "stream-of-rentals": _stream(_rental(UUID(ids["rentalId"]), UUID(ids["vehicleId"]))),
+        "list-vehicles": _request("voi", "list_vehicles_by_zone", token, query={"zoneID": ids["zoneID"]}),
+        "register-user": _request("voi", "register_user", token, body=user),
+        "issue-token": _request("maas", "issue_token", {}, form=grant),
+        "stream-of-rentals": _stream(RentalItem.of(_rental(UUID(ids["rentalId"]), UUID(ids["vehicleId"])))),
+        "stream-of-reservations": _stream(ReservationItem.of(_reservation(UUID(client["id"])))),
         "queue-of-vehicle-messages": _queue(
             {
                 "type": "telemetry",
@@ -62,31 +69,37 @@ def events() -> dict[str, Document]:
                 "speed_kmh": 0,
             }
         ),
+        "queue-of-station-messages": _queue(
+            {"type": "docking", "cluster_id": 551, "vehicle_id": 301, "number": 7, "at": _WHEN.isoformat()}
+        ),
         "workflow-plan": {"rental_id": 1},
+        "workflow-expire": {"reservation_id": 2},
     }
 
 
 def _request(
+    api: str,
     operation_id: str,
-    token: str,
+    headers: Mapping[str, str],
     *,
     path: Mapping[str, str] | None = None,
     query: Mapping[str, str] | None = None,
     body: Document | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> Document:
     """A request in API Gateway's payload format 2.0."""
-    operation: Operation = surface("voi").operations[operation_id]
+    operation: Operation = surface(api).operations[operation_id]
     route = f"{operation.method} {operation.path}"
-    raw_path = "/voi" + operation.path.format(**(path or {}))
+    raw_path = f"/{api}" + operation.path.format(**(path or {}))
     event: Document = {
         "version": "2.0",
         "routeKey": route,
         "rawPath": raw_path,
         "rawQueryString": "&".join(f"{name}={value}" for name, value in (query or {}).items()),
-        "headers": {"host": "api.kickstand.example", "x-auth-token": token},
+        "headers": {"host": "api.kickstand.example", **headers},
         "requestContext": {
             "accountId": "000000000000",
-            "apiId": "voi",
+            "apiId": api,
             "domainName": "api.kickstand.example",
             "http": {"method": operation.method, "path": raw_path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
             "requestId": f"example-{operation_id}",
@@ -103,6 +116,9 @@ def _request(
     if body is not None:
         event["headers"]["content-type"] = "application/json"
         event["body"] = json.dumps(body)
+    if form is not None:
+        event["headers"]["content-type"] = "application/x-www-form-urlencoded"
+        event["body"], event["isBase64Encoded"] = b64encode(urlencode(form).encode()).decode(), True
     return event
 
 
@@ -141,8 +157,25 @@ def _rental(public_id: UUID, vehicle: UUID) -> Rental:
     )
 
 
-def _stream(rental: Rental) -> Document:
-    image = RentalItem.of(rental).to_dynamodb_dict()
+def _reservation(client: UUID) -> Reservation:
+    """The making of the demo's first reservation, as its table's stream told it then."""
+    return Reservation(
+        id=1,
+        client_id=1,
+        client_public_id=client,
+        rider_id=2,
+        external_rider_id=demo.USER,
+        network_id=demo.OSLO,
+        vehicle_id=1,
+        created_at=_WHEN,
+        updated_at=_WHEN,
+        expires_at=_WHEN + timedelta(minutes=15),
+        event=Event(id=2, name="ReservationMade", at=_WHEN),
+    )
+
+
+def _stream(item: Item[Any]) -> Document:
+    image = item.to_dynamodb_dict()
     return {
         "Records": [
             {

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from kickstand.clients import access
 from local.server import ROOT, Platform, free_port
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -124,20 +125,36 @@ def test_a_user_registers(platform: Platform, tmp_path: Path) -> None:
         assert json.loads(answer["body"])["data"]["attributes"]["firstName"] == "Ola"
 
 
-def test_a_batch_of_a_stream(platform: Platform, tmp_path: Path) -> None:
-    machine = next(iter(platform.template.state_machines))
-    assert "rental-1" not in {each["name"] for each in platform.workflows.executions(machine)}
-    with function("reactions.rental.follow_rentals", tmp_path) as follow:
+def test_a_client_gets_a_token(platform: Platform, tmp_path: Path) -> None:
+    with function("maas.auth.issue_token", tmp_path) as issue:
+        answer = issue.invoke(event("issue-token"))
+        assert answer["statusCode"] == 200, answer
+        assert access.authenticate(json.loads(answer["body"])["access_token"]).name == "Demo Mobility"
+
+
+def test_batches_of_a_stream(platform: Platform, tmp_path: Path) -> None:
+    assert not {"rental-1", "reservation-1"} & executions(platform).keys()
+    with function("reactions.rental.follow_rental_table", tmp_path) as follow:
         assert follow.invoke(event("stream-of-rentals")) == {"batchItemFailures": []}
+        assert follow.invoke(event("stream-of-reservations")) == {"batchItemFailures": []}
     platform.settle()
-    assert "rental-1" in {each["name"] for each in platform.workflows.executions(machine)}
+    assert executions(platform).keys() >= {"rental-1", "reservation-1"}
+    assert executions(platform)["reservation-1"] == "SUCCEEDED"
 
 
-def test_a_batch_of_a_queue(platform: Platform, tmp_path: Path) -> None:
+def executions(platform: Platform) -> dict[str, str]:
+    """The states of all executions, by name."""
+    machines = platform.template.state_machines
+    return {each["name"]: each["status"] for arn in machines for each in platform.workflows.executions(arn)}
+
+
+def test_batches_of_a_queue(platform: Platform, tmp_path: Path) -> None:
     with function("reactions.vehicles.receive_messages", tmp_path) as receive:
         assert receive.invoke(event("queue-of-vehicle-messages")) == {"batchItemFailures": []}
 
 
-def test_a_task_of_the_workflow(platform: Platform, tmp_path: Path) -> None:
+def test_tasks_of_workflows(platform: Platform, tmp_path: Path) -> None:
     with function("workflows.rental.plan", tmp_path) as plan:
         assert plan.invoke(event("workflow-plan"))["next"] == "settle"
+    with function("workflows.reservation.expire", tmp_path) as expire:
+        assert expire.invoke(event("workflow-expire")) == {}
