@@ -13,7 +13,7 @@ from local.server import Tables
 from local.testing import running_tables
 from tests.support import tables
 
-_TABLES = ("CLIENTS", "IDENTITY", "FLEET", "GEO", "PRICING", "RENTAL", "BILLING", "MESSAGING", "INSIGHTS")
+_TABLES = ("CLIENTS", "IDENTITY", "FLEET", "GEO", "PRICING", "RENTAL", "BILLING", "MESSAGING", "INSIGHTS", "SUPPORT")
 
 os.environ.update(
     {

@@ -61,6 +61,7 @@ from kickstand.rental.errors import (
     RiderMismatch,
     TooManyPenaltyPoints,
 )
+from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from kickstand.webhooks.errors import (
     DeliveryNotFound,
     EndpointDisabled,
@@ -147,6 +148,9 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ReservationNotFound: RESERVATION_NOT_FOUND,
     ReservationClosed: RESERVATION_CLOSED,
     RiderHasReservation: RESERVATION_EXISTS,
+    InvalidDamageReport: INVALID_DAMAGE_REPORT,
+    MaintenanceNotFound: INVALID_STATE,
+    CrmNotConfigured: CRM_NOT_CONFIGURED,
     PlanNotFound: INVALID_PRODUCT,
     PlanClosed: INVALID_PRODUCT,
     PlanNotValid: INVALID_PRODUCT,

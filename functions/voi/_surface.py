@@ -58,6 +58,7 @@ from kickstand.rental.errors import (
     RiderMismatch,
     TooManyPenaltyPoints,
 )
+from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from kickstand.webhooks.errors import WebhookRefused
 from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 
@@ -133,6 +134,9 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ReservationNotFound: INVALID_INPUT,
     ReservationClosed: INVALID_INPUT,
     RiderHasReservation: INVALID_INPUT,
+    InvalidDamageReport: INVALID_INPUT,
+    MaintenanceNotFound: INVALID_INPUT,
+    CrmNotConfigured: ZONE_NOT_FOUND,
     WebhookRefused: INVALID_INPUT,
     InvalidDamageReport: INVALID_INPUT,
     MaintenanceNotFound: INVALID_INPUT,

@@ -62,7 +62,7 @@ def test_a_rider_gets_one_mail_for_an_event_however_often_it_is_delivered() -> N
     assert mail.destinations == {"ToAddresses": ["kari.nordmann@example.com"]}
     assert mail.source == "rides@kickstand.example"
     assert mail.subject == "Your ride on XR4Y is paused"
-    assert MessageItem.get(f"MESSAGE#{after.event.id}", "MESSAGE").state is MessageState.SENT
+    assert MessageItem.get(f"MESSAGE#{after.event.id}", f"RIDER#{after.rider_id}").state is MessageState.SENT
 
 
 def test_a_change_without_news_sends_nothing() -> None:
@@ -138,6 +138,16 @@ def test_nobody_is_written_to_who_is_gone() -> None:
     message = service.notify(rental, rental.event)
     assert message
     assert message.state is MessageState.REFUSED
+    assert sent() == []
+
+
+def test_a_rider_without_address_is_not_reached() -> None:
+    RiderItem.of(samples.rider(id=78, email=None)).save()
+    rental = paused(samples.rental(rider_id=78))
+    message = service.notify(rental, rental.event)
+    assert message
+    assert message.state is MessageState.UNREACHABLE
+    assert service.notify(rental, rental.event) is None
     assert sent() == []
 
 

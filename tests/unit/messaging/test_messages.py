@@ -16,9 +16,10 @@ def event(name: str, **data: Any) -> Event:
 
 
 def mail(template: Template, rental: Rental | None = None, **changes: Any) -> Mail:
-    return templates.write(
-        template, samples.rider(), rental or samples.ended_rental(), samples.network(**changes), event("").at
-    )
+    rider, network = samples.rider(), samples.network(**changes)
+    if template is Template.VEHICLE_REPAIRED:
+        return templates.write_repaired(rider, samples.rental().vehicle_code, network)
+    return templates.write(template, rider, rental or samples.ended_rental(), network, event("").at)
 
 
 @pytest.mark.parametrize(

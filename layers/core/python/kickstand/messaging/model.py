@@ -14,6 +14,7 @@ class Template(StrEnum):
     RIDE_ENDED = "ride_ended"
     LEFT_UNLOCKED_WARNING = "left_unlocked_warning"
     LEFT_UNLOCKED_FINE = "left_unlocked_fine"
+    VEHICLE_REPAIRED = "vehicle_repaired"
 
 
 class MessageState(StrEnum):
@@ -30,7 +31,7 @@ class Message(BaseModel):
     """The record that a rider is written to because of one event; it holds no address and no text.
 
     Attributes:
-        event_id: the event; there is one message for it.
+        event_id: the event; there is one message for it and each rider.
         lease_until: until then, whoever holds the message may be sending it.
     """
 

@@ -1,16 +1,20 @@
 """Use cases about messages."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
 from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Network
 from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
+from kickstand.identity.model import Rider
 from kickstand.kernel import clock
 from kickstand.kernel.events import Event
 from kickstand.messaging import gateway, rules, store, templates
-from kickstand.messaging.model import Message, MessageState
+from kickstand.messaging.model import Mail, Message, MessageState, Template
 from kickstand.rental.model import Rental
+from kickstand.support.model import Maintenance
 
 LEASE: Final = timedelta(seconds=30)
 """Longer than the mail service can keep us waiting, retries included."""
@@ -36,20 +40,39 @@ def notify(rental: Rental, event: Event) -> Message | None:
     template = rules.template_for(rental, event)
     if template is None:
         return None
-    now = clock.now()
-    message = Message(
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write(template, rider, rental, network, event.at)
+
+    return _tell(_message(event, rental.rider_id, template), rental.network_id, write)
+
+
+def notify_repaired(maintenance: Maintenance, event: Event, rider_id: int) -> Message | None:
+    """Tell a rider that a vehicle has been repaired, as :func:`notify` does it."""
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_repaired(rider, maintenance.vehicle_code, network)
+
+    return _tell(_message(event, rider_id, Template.VEHICLE_REPAIRED), maintenance.network_id, write)
+
+
+def _message(event: Event, rider_id: int, template: Template) -> Message:
+    return Message(
         event_id=event.id,
-        rider_id=rental.rider_id,
+        rider_id=rider_id,
         template=template,
         state=MessageState.PENDING,
-        lease_until=now + LEASE,
+        lease_until=clock.now() + LEASE,
     )
-    if not store.claim(message, now):
-        if store.state_of(event.id) is MessageState.PENDING:
+
+
+def _tell(message: Message, network_id: int, write: Callable[[Rider, Network], Mail]) -> Message | None:
+    if not store.claim(message, clock.now()):
+        if store.state_of(message) is MessageState.PENDING:
             raise MessageInFlight
         return None
     try:
-        state = _send(message, rental, event)
+        state = _send(message.rider_id, network_id, write)
     except Exception:
         store.release(message, clock.now())
         raise
@@ -57,17 +80,16 @@ def notify(rental: Rental, event: Event) -> Message | None:
     return message.model_copy(update={"state": state})
 
 
-def _send(message: Message, rental: Rental, event: Event) -> MessageState:
+def _send(rider_id: int, network_id: int, write: Callable[[Rider, Network], Mail]) -> MessageState:
     try:
-        rider = identity.find_by_id(rental.rider_id)
+        rider = identity.find_by_id(rider_id)
     except RiderNotFound:
         return MessageState.REFUSED
     if rider.email is None:
         return MessageState.UNREACHABLE
-    network = fleet.network(rental.network_id)
-    mail = templates.write(message.template, rider, rental, network, event.at)
+    network = fleet.network(network_id)
     try:
-        gateway.send(mail, rider.email, network.issuer.email)
+        gateway.send(write(rider, network), rider.email, network.issuer.email)
     except gateway.MailRefused:
         return MessageState.REFUSED
     return MessageState.SENT

@@ -12,11 +12,11 @@ _KEPT: Final = timedelta(days=30)
 
 
 class MessageItem(Item[Message]):
-    """A message: ``MESSAGE#<event id>`` / ``MESSAGE``."""
+    """A message: ``MESSAGE#<event id>`` / ``RIDER#<rider id>``."""
 
     Meta = table_meta("MESSAGING_TABLE")
     KIND = "message"
-    KEYED_BY = ("event_id",)
+    KEYED_BY = ("event_id", "rider_id")
 
     expires_at = Value(int)
 
@@ -24,9 +24,9 @@ class MessageItem(Item[Message]):
     lease_until = Value(datetime)
 
     @staticmethod
-    def key(event_id: int) -> Key["MessageItem"]:
-        """Where the message about an event is kept."""
-        return Key(MessageItem, f"MESSAGE#{event_id}", "MESSAGE")
+    def key(event_id: int, rider_id: int) -> Key["MessageItem"]:
+        """Where the message to a rider about an event is kept."""
+        return Key(MessageItem, f"MESSAGE#{event_id}", f"RIDER#{rider_id}")
 
 
 def claim(message: Message, now: datetime) -> bool:
@@ -37,9 +37,9 @@ def claim(message: Message, now: datetime) -> bool:
     return change(MessageItem.key_of(message), [MessageItem.lease_until.set(message.lease_until)], condition=abandoned)
 
 
-def state_of(event_id: int) -> MessageState | None:
-    """What is known about the message of an event."""
-    item = load(MessageItem.key(event_id))
+def state_of(message: Message) -> MessageState | None:
+    """What is known about a message to the same rider about the same event."""
+    item = load(MessageItem.key_of(message))
     return item.state if item else None
 
 

@@ -28,7 +28,23 @@ _END_REASONS: Final = {
 
 def write(template: Template, rider: Rider, rental: Rental, network: Network, at: datetime) -> Mail:
     """The mail that tells a rider about a rental, as things were at ``at``."""
-    subject, paragraphs = _WRITERS[template](rental, network, at)
+    return _mail(rider, network, *_WRITERS[template](rental, network, at))
+
+
+def write_repaired(rider: Rider, code: str, network: Network) -> Mail:
+    """The mail that tells a rider that the vehicle of this code has been repaired."""
+    return _mail(
+        rider,
+        network,
+        f"{code} has been repaired",
+        (
+            f"You told us that something was wrong with {code}. It has been repaired, thanks to you.",
+            "You asked us to tell you; there is nothing you need to do.",
+        ),
+    )
+
+
+def _mail(rider: Rider, network: Network, subject: str, paragraphs: tuple[str, ...]) -> Mail:
     greeting = f"Hi {rider.first_name}," if rider.first_name else "Hi,"
     signature = f"{network.issuer.name}\n{network.issuer.email}"
     return Mail(subject=subject, text="\n\n".join((greeting, *paragraphs, signature)) + "\n")

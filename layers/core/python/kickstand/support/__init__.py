@@ -1,0 +1,1 @@
+"""Damage that riders report, its repair, and where riders get help."""
