@@ -70,7 +70,6 @@ from kickstand.webhooks.errors import (
     TooManyEndpoints,
     WebhookRefused,
 )
-from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from maas._schemas import UserId
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -160,9 +159,6 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     EndpointExists: INVALID_STATE,
     EndpointDisabled: INVALID_STATE,
     WebhookRefused: INVALID_REQUEST,
-    InvalidDamageReport: INVALID_DAMAGE_REPORT,
-    MaintenanceNotFound: INVALID_STATE,
-    CrmNotConfigured: CRM_NOT_CONFIGURED,
 }
 """Every domain error and the answer it gets here."""
 

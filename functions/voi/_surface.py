@@ -60,7 +60,6 @@ from kickstand.rental.errors import (
 )
 from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from kickstand.webhooks.errors import WebhookRefused
-from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 
 MAX_BODY_BYTES: Final = 16 * 1024
 
@@ -138,9 +137,6 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     MaintenanceNotFound: INVALID_INPUT,
     CrmNotConfigured: ZONE_NOT_FOUND,
     WebhookRefused: INVALID_INPUT,
-    InvalidDamageReport: INVALID_INPUT,
-    MaintenanceNotFound: INVALID_INPUT,
-    CrmNotConfigured: ZONE_NOT_FOUND,
 }
 """Every domain error and the answer it gets here."""
 
