@@ -76,9 +76,9 @@ def _limit_speed(rental: Rental, event: Event) -> None:
 
 def _place(rental: Rental, event: Event) -> None:
     """Let places without hardware have what was left there, and not what was taken; docks report by themselves."""
-    if event.name == "RentalUnlocked" and rental.start_spot is not None:
+    if event.name == "RentalUnlocked" and rental.start_spot is not None and rental.start_spot.virtual:
         clusters.undock(rental.vehicle_id, event.at)
-    elif event.name == "RentalCompleted" and rental.end_spot is not None and not event.data.get("docked"):
+    elif event.name == "RentalCompleted" and rental.end_spot is not None and rental.end_spot.virtual:
         clusters.park(rental.vehicle_id, rental.end_spot, event.at)
 
 

@@ -8,6 +8,7 @@ import pytest
 from kickstand.fleet import directory
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Ability, Category, ClusterKind, Lock, Spot, VehicleModel, VehicleState
+from kickstand.geo import service as geo
 from kickstand.identity import penalties
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.errors import DomainError
@@ -37,16 +38,19 @@ from kickstand.rental.model import (
 )
 from kickstand.rental.service import Instruction, RiderAction, StartTerms
 from local.server import Tables
+from tests.support import zones
 from tests.support.city import BIKE, E_BIKE, NO_PARKING, OSLO, City
 from tests.support.world import World
 
 PAUSE, RESUME, CANCEL, END = RiderAction
-FAR = Position(longitude=10.80, latitude=59.95)
+FAR = zones.at(3_000, 2_000)
 
 
 @pytest.fixture
 def world(engine: Tables, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    yield World(monkeypatch)
+    there = World(monkeypatch)
+    geo.put_zones(1, there.city.parking, [zones.zone(1)])
+    yield there
     store.begin()
 
 
@@ -63,6 +67,13 @@ def begun(world: World, model: VehicleModel | None = None, plan: PricingPlan | N
     world.settle()
     store.begin()
     return rentals.get(rental.id)
+
+
+def ride(world: World, rental: Rental, to: Position) -> None:
+    world.advance(600)
+    store.begin()
+    world.ride(fleet.vehicle(rental.vehicle_id), to)
+    store.begin()
 
 
 def tell(world: World, rental: Rental, action: RiderAction, **more: Any) -> Rental:
@@ -134,7 +145,7 @@ def test_others_cannot_touch_it(world: World) -> None:
 def test_a_rider_who_is_elsewhere_ends_nothing(world: World) -> None:
     rental = begun(world)
     refused(ImplausiblePosition, lambda: tell(world, rental, END, position=RiderPosition(position=FAR)))
-    vague = RiderPosition(position=FAR, accuracy_m=6_000)
+    vague = RiderPosition(position=FAR, accuracy_m=3_000)
     assert tell(world, rental, END, position=vague).rider_end == FAR
 
 
@@ -169,7 +180,7 @@ def test_what_a_kind_of_vehicle_cannot_do(world: World) -> None:
 
 def test_a_docked_kind_far_from_any_dock(world: World) -> None:
     rental = begun(world, E_BIKE)
-    world.ride(fleet.vehicle(rental.vehicle_id), FAR)
+    ride(world, rental, FAR)
     refused(FarFromDock, lambda: tell(world, rental, END))
     assert rentals.get(rental.id).is_open
 
@@ -187,7 +198,7 @@ def test_a_plan_may_let_it_be_left_there_at_a_fee(world: World) -> None:
     )
     pricing.put_plan(plan)
     rental = begun(world, E_BIKE, plan)
-    world.ride(fleet.vehicle(rental.vehicle_id), FAR)
+    ride(world, rental, FAR)
     over = tell(world, rental, END)
     assert over.fare is not None
     assert over.fare.total == 6200 * 125 // 100
@@ -202,12 +213,12 @@ def test_a_plan_may_let_it_be_left_there_at_a_fee(world: World) -> None:
 
 
 def test_a_virtual_dock_is_given_a_number(world: World) -> None:
-    place = Position(longitude=10.7, latitude=59.9)
+    place = zones.at(-3_000, 2_000)
     cluster = world.city.cluster(docks=2, position=place, type_=ClusterKind.VIRTUAL)
     directory.rebuild(world.city.network_id)
     rental = begun(world, E_BIKE)
-    world.ride(fleet.vehicle(rental.vehicle_id), place)
-    spot = Spot(cluster_id=cluster.id, cluster_name=cluster.name, number=1)
+    ride(world, rental, place)
+    spot = cluster.spot(1)
     assert tell(world, rental, END).end_spot == spot
     world.settle()
     store.begin()

@@ -170,7 +170,7 @@ def test_what_fits_a_claim(differently: dict[str, Any], category: Category, fits
 
 
 def test_a_virtual_cluster_gives_its_lowest_free_place() -> None:
-    assert rules.place_at(cluster(), riding()) == (SPOT, True)
+    assert rules.place_at(cluster(), riding()) == (cluster().spot(2), True)
 
 
 @pytest.mark.parametrize("differently", [{"type": ClusterKind.PHYSICAL}, {"parked": {"1": 77, "2": 78}}])

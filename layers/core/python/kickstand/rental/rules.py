@@ -232,7 +232,7 @@ def place_at(cluster: Cluster | None, rental: Rental) -> tuple[Spot | None, bool
     free = cluster.free_docks
     if cluster.type is not ClusterKind.VIRTUAL or not free:
         return None, True  # it stands beside the docks
-    return Spot(cluster_id=cluster.id, cluster_name=cluster.name, number=free[0]), True
+    return cluster.spot(free[0]), True
 
 
 def fits(vehicle: Vehicle, model: VehicleModel, category: Category, rider_id: int) -> bool:
@@ -435,8 +435,7 @@ def docked(rental: Rental, track: Track, spot: Spot, at: datetime, now: datetime
     if rental.is_open:
         at = min(max(at, rental.started_at), now)
         rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
-    event = Event.new("RentalCompleted", now, docked=True)
-    return _moved(rental, RentalTrigger.COMPLETE, event, transition=rental.transition, end_spot=spot)
+    return completed(rental, now).model_copy(update={"end_spot": spot})
 
 
 def _moved(
