@@ -10,7 +10,7 @@ from kickstand.clients.store import ClientItem
 from kickstand.fleet import clusters, directory, listing
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
-from kickstand.fleet.model import ClusterKind, Vehicle
+from kickstand.fleet.model import ClusterKind
 from kickstand.kernel import store
 from local.demo import cities, past, streets
 from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
@@ -115,16 +115,8 @@ def locate(vehicle_id: int) -> Status | None:
         latitude=vehicle.position.latitude,
         battery_percent=vehicle.battery_percent,
         locked=vehicle.locked,
-        dock=_dock(vehicle),
+        dock=Dock(spot.cluster_id, spot.number) if (spot := vehicle.spot) and not spot.virtual else None,
     )
-
-
-def _dock(vehicle: Vehicle) -> Dock | None:
-    """What holds a vehicle; painted lines do not."""
-    spot = vehicle.spot
-    if spot is None or clusters.cluster(spot.cluster_id).type is not ClusterKind.PHYSICAL:
-        return None
-    return Dock(spot.cluster_id, spot.number)
 
 
 def locate_station(cluster_id: int) -> tuple[float, float] | None:
