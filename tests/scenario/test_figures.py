@@ -1,6 +1,6 @@
 """What riding adds up to, wherever it was ridden: rides of one surface are counted on another."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.support.town import Ride, Town, given_back
@@ -54,7 +54,5 @@ def ridden(town: Town, rider: str, *, minutes: int) -> Ride:
     return ride
 
 
-def figures(town: Town, user: str = USER, **limits: Any) -> dict[str, Any]:
-    names = {"since": "from", "until": "to"}
-    query = {names[name]: moment.isoformat() for name, moment in limits.items()}
-    return dict(town.maas.http.get(f"/users/{user}/statistics", query=query).document)
+def figures(town: Town, user: str = USER, **limits: datetime) -> dict[str, Any]:
+    return town.maas.statistics(user, **limits)

@@ -89,9 +89,10 @@ class MaasClient:
 
     # ── Users ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def statistics(self, user: str) -> dict[str, Any]:
-        """What a user's rides add up to."""
-        return dict(self.http.get(f"/users/{user}/statistics").document)
+    def statistics(self, user: str, since: datetime, until: datetime | None = None) -> dict[str, Any]:
+        """What a user's rides add up to that began at ``since`` or later, and before ``until`` where that is given."""
+        query = {"from": since.isoformat()} | ({"to": until.isoformat()} if until else {})
+        return dict(self.http.get(f"/users/{user}/statistics", query=query).document)
 
     def penalties(self, user: str) -> list[dict[str, Any]]:
         """The penalties of a user."""
