@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from kickstand.fleet.errors import CommandSettled, TransitionRefused
 from kickstand.geo.model import Parking, Verdict
@@ -21,6 +21,17 @@ VehicleCode = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,8}$")]
 
 
 # ── Networks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Category(StrEnum):
+    """Kinds of vehicles."""
+
+    SCOOTER = "scooter"
+    BIKE = "bike"
+    E_BIKE = "e_bike"
+    E_BIKE_CHILD_SEAT = "e_bike_child_seat"
+    MOPED = "moped"
+    CAR = "car"
 
 
 class RentTimings(BaseModel):
@@ -67,6 +78,8 @@ class Network(BaseModel):
 
     Attributes:
         timezone: IANA name; the only source of local time.
+        categories: of the vehicles that it offers.
+        languages: that its riders are served in, as BCP 47 writes them.
         left_unlocked_fine: for leaving a vehicle unlocked again, in minor units of the network's currency.
     """
 
@@ -78,20 +91,11 @@ class Network(BaseModel):
     timezone: str
     vat_percent: VatPercent
     parking: Parking
+    categories: frozenset[Category] = frozenset()
+    languages: tuple[str, ...] = ("en",)
     timings: RentTimings = RentTimings()
     left_unlocked_fine: Annotated[int, Field(ge=0)] = 2500
     issuer: Issuer
-
-
-class Category(StrEnum):
-    """Kinds of vehicles."""
-
-    SCOOTER = "scooter"
-    BIKE = "bike"
-    E_BIKE = "e_bike"
-    E_BIKE_CHILD_SEAT = "e_bike_child_seat"
-    MOPED = "moped"
-    CAR = "car"
 
 
 class Lock(StrEnum):
@@ -232,6 +236,66 @@ class Cluster(BaseModel):
         """One of its docks, as a vehicle in it knows it."""
         virtual = self.type is ClusterKind.VIRTUAL
         return Spot(cluster_id=self.id, cluster_name=self.name, number=number, virtual=virtual)
+
+
+# ── Alerts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class AlertType(StrEnum):
+    """What an alert is about, in the words of GBFS."""
+
+    SYSTEM_CLOSURE = "system_closure"
+    STATION_CLOSURE = "station_closure"
+    STATION_MOVE = "station_move"
+    OTHER = "other"
+
+
+class Period(BaseModel):
+    """From a moment to another, exclusively; open-ended without the latter."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: AwareDatetime
+    end: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("it ends before it starts")
+        return self
+
+
+Words = Annotated[dict[str, Annotated[str, Field(min_length=1, max_length=4_000)]], Field(min_length=1)]
+"""A text in one language or more, as BCP 47 writes them."""
+
+
+class Alert(BaseModel):
+    """What a network has to tell everybody.
+
+    Attributes:
+        times: when it applies; without any, until it is withdrawn.
+        cluster_ids: the clusters it is about; without any, the whole network.
+        summary: a line.
+        description: all of it.
+        url: where there is more.
+        updated_at: when it was put up or changed last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    network_id: int
+    type: AlertType
+    times: tuple[Period, ...] = ()
+    cluster_ids: tuple[int, ...] = ()
+    summary: Words
+    description: Words | None = None
+    url: Annotated[str, Field(pattern=r"^https://\S+$", max_length=2_000)] | None = None
+    updated_at: datetime
+
+    def applies_at(self, at: datetime) -> bool:
+        """Whether it is to be shown at a moment."""
+        return not self.times or any(each.start <= at and (each.end is None or at < each.end) for each in self.times)
 
 
 # ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from pynamodb.expressions.condition import Condition, size
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.fleet.model import (
+    Alert,
     Cluster,
     ClusterState,
     Command,
@@ -46,6 +47,26 @@ class NetworkItem(FleetItem[Network]):
     def key(network_id: int) -> Key["NetworkItem"]:
         """Where a network is kept."""
         return Key(NetworkItem, f"NETWORK#{network_id}", "NETWORK")
+
+
+class AlertItem(FleetItem[Alert]):
+    """An alert of a network: ``NETWORK#<network id>`` / ``ALERT#<id>``."""
+
+    KIND = "alert"
+    KEYED_BY = ("network_id", "id")
+
+    expires_at = Value(int, null=True)
+
+    @staticmethod
+    def key(network_id: int, alert_id: int) -> Key["AlertItem"]:
+        """Where an alert is kept."""
+        return Key(AlertItem, f"NETWORK#{network_id}", f"ALERT#{alert_id:016d}")
+
+
+def alerts_of(network_id: int) -> list[Alert]:
+    """All alerts of a network, the oldest first, those that do not apply now too; one query."""
+    found = AlertItem.query(f"NETWORK#{network_id}", AlertItem.sk.startswith("ALERT#"), consistent_read=True)
+    return [item.entity for item in found]
 
 
 class VehicleModelItem(FleetItem[VehicleModel]):

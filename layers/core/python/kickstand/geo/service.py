@@ -171,6 +171,11 @@ def geofence(network_id: int) -> Geofence | None:
     return store.read_header(network_id)
 
 
+def geofences(network_ids: Sequence[int]) -> list[Geofence | None]:
+    """:func:`geofence` of several networks in their order, in one reading."""
+    return store.read_headers(network_ids)
+
+
 def edition(network_id: int) -> Edition:
     """Which zones of a network are in force; none before the first publication. One read of a header."""
     return _edition(network_id, store.read_header(network_id))
@@ -178,7 +183,7 @@ def edition(network_id: int) -> Edition:
 
 def editions(network_ids: Sequence[int]) -> list[Edition]:
     """:func:`edition` of several networks in their order, in one reading."""
-    headers = store.read_headers(network_ids)
+    headers = geofences(network_ids)
     return [_edition(network_id, published) for network_id, published in zip(network_ids, headers, strict=True)]
 
 
@@ -193,7 +198,7 @@ def areas(network_id: int) -> Areas:
 
 def operating_at(network_ids: Sequence[int], position: Position) -> list[int]:
     """Those of the networks whose operations areas cover a position, whatever the time of day."""
-    headers = [each for each in store.read_headers(network_ids) if each is not None]
+    headers = [each for each in geofences(network_ids) if each is not None]
     near = [each for each in headers if each.bounds is None or _inside(each.bounds, position)]
     return [
         published.network_id
