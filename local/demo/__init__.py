@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _DOCK_GROUP, _RESERVED_AT = 551, 1755  # stations
+_DAMAGED = 40
 
 
 def seed() -> None:
@@ -50,6 +51,8 @@ def seed() -> None:
     listing.project((None, vehicle) for vehicle in city.vehicles)
     directory.project((None, cluster) for cluster in city.clusters)
     city.write()
+    past.report_damage(city.vehicles[_DAMAGED])
+    cities.put_up_notices()
     # The partner that the check above looks for comes last: a seeding that was cut short begins anew.
     admit()
     store.begin()

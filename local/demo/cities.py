@@ -6,16 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from kickstand.fleet import alerts
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Ability, Category, Issuer, Lock, Network, VehicleModel
+from kickstand.fleet.model import Ability, Alert, AlertType, Category, Issuer, Lock, Network, VehicleModel
 from kickstand.geo import service as geo
 from kickstand.geo.model import MultiPolygon, Parking, Verdict, Window, Zone, ZoneRule
+from kickstand.kernel import clock
 from kickstand.kernel.place import Position
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import Tariff, Terms
+from kickstand.support import crm
+from kickstand.support.model import CrmSettings, Platform
 from local.demo.names import OSLO, PARIS
 
 _DATA: Final = Path(__file__).parents[1] / "data"
+
+CLOSED_STATION: Final = 610
 
 SCOOTER, BIKE, E_BIKE, CAR, FAMILY_BIKE = 1, 2, 3, 4, 5
 _MODELS: Final = (
@@ -147,6 +153,28 @@ def publish_zones() -> dict[int, Judgement]:
         geo.put_zones(network.id, network.parking, zones, timezone=network.timezone)
         judged[network.id] = partial(geo.judge_all, network.id)
     return judged
+
+
+def put_up_notices() -> None:
+    """Tell everybody about a closed station, and how riders in Oslo get help."""
+    alert = Alert(
+        id=1,
+        network_id=OSLO,
+        type=AlertType.STATION_CLOSURE,
+        cluster_ids=(CLOSED_STATION,),
+        summary={"en": "Sotahjørnet is closed (demo)", "nb": "Sotahjørnet er stengt (demo)"},
+        description={"en": "The square is being paved. The next station is Fred Olsens gate."},
+        updated_at=clock.now(),
+    )
+    alerts.put_alert(alert)
+    crm.configure(
+        CrmSettings(
+            network_id=OSLO,
+            provider="intercom",
+            app_id="demo-oslo",
+            secrets={platform: f"demo-secret-for-{platform}" for platform in Platform},
+        )
+    )
 
 
 def data(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What has happened in the demo before it starts: two rides, charged and with receipts, and two reservations."""
+"""What has happened in the demo before it starts: two rides, two reservations and a damage report."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,8 +14,10 @@ from kickstand.pricing import service as pricing
 from kickstand.rental import rules
 from kickstand.rental.model import EndReason, Rental, Reservation, ReservationState, Track
 from kickstand.rental.store import OpenReservationItem, RentalItem, ReservationItem, TrackItem
+from kickstand.support import service as support
+from kickstand.support.model import Severity
 from local.demo import partners
-from local.demo.names import FIRST, uuid
+from local.demo.names import FIRST, USER, uuid
 from local.demo.streets import Streets
 
 TRIP: Final = 2
@@ -94,11 +96,22 @@ def trip(streets: Streets, network: Network) -> Rental:
 
 def reserve(vehicle: Vehicle) -> Vehicle:
     """Keep a vehicle for another user of the same partner, for the demo's first day; answers the held vehicle."""
-    reservation = _reservation(RESERVATION, partners.friend(), vehicle, clock.now(), timedelta(days=1))
-    with store.Transaction() as tx:
-        tx.put(ReservationItem.of(reservation))
-        tx.put(OpenReservationItem.marking(reservation))
+    known = store.load(ReservationItem.key(RESERVATION))  # from a seeding that was cut short
+    if known is not None:
+        reservation = known.entity
+    else:
+        reservation = _reservation(RESERVATION, partners.friend(), vehicle, clock.now(), timedelta(days=1))
+        with store.Transaction() as tx:
+            tx.put(ReservationItem.of(reservation))
+            tx.put(OpenReservationItem.marking(reservation))
     return _held(vehicle, reservation).model_copy(update={"state": VehicleState.RESERVED})
+
+
+def report_damage(vehicle: Vehicle) -> None:
+    """Let the user have found a vehicle that nobody can ride before it is repaired."""
+    client = partners.IN_BOTH.client
+    critical = next(each for each in support.damage_types(client, vehicle.id) if each.severity is Severity.CRITICAL)
+    support.report_damage(client, vehicle.id, USER, [critical.id], notify_on_repair=True)
 
 
 def _settled(over: Rental, track: Track, network: Network) -> Rental:

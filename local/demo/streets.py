@@ -28,7 +28,7 @@ from kickstand.geo.cells import cell_of
 from kickstand.kernel import clock, store
 from kickstand.kernel.place import Position
 from kickstand.rental.model import Rental
-from local.demo.cities import BIKE, CAR, E_BIKE, FAMILY_BIKE, SCOOTER, Judgement, Tariffs, data
+from local.demo.cities import BIKE, CAR, CLOSED_STATION, E_BIKE, FAMILY_BIKE, SCOOTER, Judgement, Tariffs, data
 from local.demo.names import FIRST, OSLO, PARIS, code, uuid
 
 _SCOOTERS: Final = 300
@@ -38,8 +38,7 @@ _FIRST_CAR: Final = 901
 _FIRST_IN_PARIS: Final = 1001
 
 _FIRST_STATION: Final = "Universitetsgata"
-_CLOSED: Final = "Sotahjørnet"
-_WITH_CHILD_SEAT: Final = "Olaf Ryes plass"
+_WITH_CHILD_SEAT: Final = 551
 _SHARE: Final = 4
 """One of so many bikes of a station is in the demo."""
 
@@ -57,12 +56,7 @@ _IDLE: Final = (
     VehicleState.LOST,
     VehicleState.DECOMMISSIONED,
 )
-_REASONS: Final = (
-    Unavailability.LOW_BATTERY,
-    Unavailability.BROKEN,
-    Unavailability.BLOCKED,
-    Unavailability.LOW_CONTROLLER_BATTERY,
-)
+_REASONS: Final = (Unavailability.LOW_BATTERY, Unavailability.BLOCKED, Unavailability.LOW_CONTROLLER_BATTERY)
 _EVERY: Final = 25
 """One vehicle of so many is not on the road."""
 
@@ -149,7 +143,7 @@ def _station(station: Mapping[str, Any]) -> Cluster:
         id=station["id"],
         network_id=OSLO,
         type=ClusterKind.PHYSICAL,
-        state=ClusterState.CLOSED if station["name"] == _CLOSED else state,
+        state=ClusterState.CLOSED if station["id"] == CLOSED_STATION else state,
         name=str(station["id"]),
         title=station["name"],
         address=station["address"],
@@ -217,7 +211,7 @@ def _held(cluster: Cluster, station: Mapping[str, Any]) -> Iterator[_Place]:
     reason = Unavailability.CLUSTER_CLOSED if cluster.state is ClusterState.CLOSED else None
     for number in range(1, ceil(min(station.get("bikes", 0), station["capacity"]) / _SHARE) + 1):
         model = BIKE if number % 3 else E_BIKE
-        if number == 1 and station["name"] == _WITH_CHILD_SEAT:
+        if number == 1 and cluster.id == _WITH_CHILD_SEAT:
             model = FAMILY_BIKE
         yield _Place(model, cluster.position, cluster.spot(number), reason)
 

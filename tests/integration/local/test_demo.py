@@ -11,10 +11,19 @@ import pytest
 from kickstand.clients import access
 from kickstand.clients import service as clients
 from kickstand.clients.store import ClientItem
-from kickstand.fleet import directory, listing
+from kickstand.fleet import alerts, directory, listing
 from kickstand.fleet import service as fleet
 from kickstand.fleet.clusters import find_cluster, vehicles_at
-from kickstand.fleet.model import Category, Cluster, ClusterKind, ClusterState, DockState, Vehicle, VehicleState
+from kickstand.fleet.model import (
+    Category,
+    Cluster,
+    ClusterKind,
+    ClusterState,
+    DockState,
+    Unavailability,
+    Vehicle,
+    VehicleState,
+)
 from kickstand.fleet.store import ClusterItem, VehicleItem
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType
@@ -26,6 +35,9 @@ from kickstand.kernel import clock, store
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState, ReservationState
+from kickstand.support import crm
+from kickstand.support import service as support
+from kickstand.support.model import MaintenanceState, Platform
 from local import demo
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -183,6 +195,21 @@ def test_a_friend_has_reserved_a_bike_and_the_user_had() -> None:
     taken = reservations.find(client, trip.reservation_id or 0)
     assert (taken.state, taken.rental_id) == (ReservationState.COMPLETED, trip.id)
     assert reservations.list_active(client, demo.USER) == []
+
+
+def test_a_broken_vehicle_is_being_looked_after() -> None:
+    (broken,) = [each for each in vehicles() if Unavailability.BROKEN in each.unavailabilities]
+    maintenance_id = support.maintenance_of(broken.id)
+    assert maintenance_id is not None
+    assert support.maintenance(maintenance_id).state is MaintenanceState.OPEN
+    assert support.waiting_for(maintenance_id)
+
+
+def test_everybody_hears_of_the_closed_station_and_gets_help() -> None:
+    (alert,) = alerts.current_alerts(clients.authenticate(demo.TOKEN))
+    (closed,) = [each for each in clusters() if each.state is ClusterState.CLOSED]
+    assert alert.cluster_ids == (closed.id,)
+    assert crm.access(demo.OSLO, demo.USER, Platform.WEB).provider == "intercom"
 
 
 def test_the_second_partner_sees_paris_only() -> None:
