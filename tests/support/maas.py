@@ -8,6 +8,7 @@ from typing import Any
 from kickstand.kernel import clock
 from tests.support.http import Answer, Http
 
+_EVER = "2020-01-01T00:00:00Z"
 _SPARE = timedelta(minutes=1)
 
 
@@ -71,17 +72,20 @@ class MaasClient:
         """What there is to know about a trip."""
         return dict(self.http.get(f"/trips/{trip}").document)
 
-    def trips(self, user: str, *states: str, since: str | None = None) -> list[dict[str, Any]]:
-        """The trips of a user."""
-        query: dict[str, str | Sequence[str]] = {"states[]": states} if states else {}
-        found = self.http.get(f"/users/{user}/trips", query=query | ({"from": since} if since else {}))
-        return list(found.document["data"])
+    def trips(self, user: str, *states: str) -> list[dict[str, Any]]:
+        """The trips of a user, newest first."""
+        query: dict[str, str | Sequence[str]] = {"from": _EVER, "states[]": states}
+        return list(self.http.get(f"/users/{user}/trips", query=query).document["data"])
 
     # ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def reserve(self, user: str, vehicle: int, **more: object) -> Answer:
         """Ask for a vehicle to be held."""
         return self.http.post(f"/vehicles/{vehicle}/reservations", {"userId": user, **more})
+
+    def reservations(self, user: str) -> list[dict[str, Any]]:
+        """The reservations that a user has now."""
+        return list(self.http.get(f"/users/{user}/reservations").document["data"])
 
     def give_up(self, reservation: int) -> Answer:
         """Cancel a reservation."""
