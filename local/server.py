@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kickstand.kernel import aws, items
+from local import webhooks
 from local.api import Gateway
 from local.aws import AwsEndpoint, Services
 from local.bus import Bus, Delivery
@@ -37,6 +38,9 @@ from local.workflows import Workflows
 from local.wsgi import Request, Response, Server, application, json_response
 
 _log = logging.getLogger(__name__)
+DEVELOPMENT: Mapping[str, str] = {"WebhookTargets": "any"}
+"""What the template's parameters are on a developer's machine: receivers of webhooks run there too."""
+
 ROOT = Path(__file__).resolve().parent.parent
 _API_THREADS = 32
 _AWS_THREADS = 32
@@ -57,7 +61,7 @@ class Settings:
     roots: tuple[Path, ...] = (ROOT / "functions", ROOT / "layers" / "core" / "python")
     documents: Path = ROOT / "functions"
     seed: bool = True
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=lambda: DEVELOPMENT)
 
 
 class Tables:
@@ -180,6 +184,7 @@ class Platform:
         self.functions = Functions(self.template.functions, settings.roots)
         self._cleanup.callback(self.functions.stop)
         self.outbox = Outbox(self.state, self.clock)
+        self._cleanup.enter_context(webhooks.noted(self.outbox))
         self.queues = Queues(self.template.queues, self.state, self.clock)
         self.workflows = Workflows(self.template.state_machines, self.state, self.clock, self.functions, endpoint)
         self._cleanup.callback(self.workflows.stop)
@@ -229,7 +234,9 @@ class Platform:
         self.stream_readers = [
             StreamReader(source, self.dynamo, self.functions, self.queues, self.state) for source in streams
         ]
-        self.queue_readers = [QueueReader(source, self.queues, self.functions) for source in queues]
+        self.queue_readers = [
+            QueueReader(source, self.queues, self.functions) for source in queues for _ in range(source.concurrency)
+        ]
         readers: list[StreamReader | QueueReader] = [*self.stream_readers, *self.queue_readers]
         for reader in readers:
             reader.start()

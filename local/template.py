@@ -18,6 +18,7 @@ _SELECT_ALL = re.compile(
     r"""(?:\s+WHERE\s+topic\((\d+)\)\s*=\s*cast\((\w+)\s+AS\s+String\))?\s*$""",
     re.IGNORECASE,
 )
+_MOST_AT_A_TIME = 8
 _METHODS = {"get", "put", "post", "delete", "patch", "options", "head"}
 
 
@@ -46,7 +47,11 @@ class Function:
 
 @dataclass(frozen=True)
 class Source:
-    """An event source mapping: batches of a table's stream or of a queue for one function."""
+    """An event source mapping: batches of a table's stream or of a queue for one function.
+
+    Attributes:
+        concurrency: of a queue, how many batches are delivered at a time; no more than a machine can take.
+    """
 
     function_arn: str
     source_arn: str
@@ -57,6 +62,7 @@ class Source:
     retries: int = -1
     record_age: int = -1
     on_failure_arn: str | None = None
+    concurrency: int = 1
 
     @property
     def table(self) -> str:
@@ -302,6 +308,7 @@ def _source(function_arn: str, source_arn: str, properties: Document) -> Source:
         retries=int(properties.get("MaximumRetryAttempts", -1)),
         record_age=int(properties.get("MaximumRecordAgeInSeconds", -1)),
         on_failure_arn=properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination"),
+        concurrency=min(int(properties.get("ScalingConfig", {}).get("MaximumConcurrency", 1)), _MOST_AT_A_TIME),
     )
 
 

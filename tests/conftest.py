@@ -13,7 +13,19 @@ from local.server import Tables
 from local.testing import running_tables
 from tests.support import tables
 
-_TABLES = ("CLIENTS", "IDENTITY", "FLEET", "GEO", "PRICING", "RENTAL", "BILLING", "MESSAGING", "INSIGHTS", "SUPPORT")
+_TABLES = (
+    "CLIENTS",
+    "IDENTITY",
+    "FLEET",
+    "GEO",
+    "PRICING",
+    "RENTAL",
+    "BILLING",
+    "MESSAGING",
+    "INSIGHTS",
+    "SUPPORT",
+    "WEBHOOKS",
+)
 
 os.environ.update(
     {
@@ -29,6 +41,9 @@ os.environ.update(
         "EVENT_BUS": "events",
         "RESERVATION_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:reservation",
         "RENTAL_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:rental",
+        "WEBHOOK_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:webhook",
+        "WEBHOOK_QUEUE": "https://sqs.eu-north-1.amazonaws.com/123456789012/webhooks",
+        "WEBHOOK_TARGETS": "public",
         "VEHICLE_TOPIC_PREFIX": "vehicles",
         "MAIL_FROM": "rides@kickstand.example",
         **{f"{name}_TABLE": f"{name.title()}Table" for name in _TABLES},

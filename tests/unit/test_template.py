@@ -129,7 +129,11 @@ def test_handlers_exist_in_the_package_that_is_uploaded(body: dict[str, Any]) ->
     assert body["Architectures"] == ["arm64"]
 
 
-WORKFLOWS = {"RENTAL_WORKFLOW_ARN": "RentalWorkflow", "RESERVATION_WORKFLOW_ARN": "ReservationWorkflow"}
+WORKFLOWS = {
+    "RENTAL_WORKFLOW_ARN": "RentalWorkflow",
+    "RESERVATION_WORKFLOW_ARN": "ReservationWorkflow",
+    "WEBHOOK_WORKFLOW_ARN": "WebhookWorkflow",
+}
 
 
 def test_one_name_never_has_two_values() -> None:
@@ -192,14 +196,16 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": roots}
 
 
-def test_the_state_machine_names_only_what_it_is_given() -> None:
-    machine = load(ROOT_TEMPLATE)["Resources"]["RentalWorkflow"]["Properties"]
+@pytest.mark.parametrize("workflow", WORKFLOWS.values())
+def test_a_state_machine_names_only_what_it_is_given(workflow: str) -> None:
+    machine = load(ROOT_TEMPLATE)["Resources"][workflow]["Properties"]
     text = (ROOT / machine["DefinitionUri"]).read_text(encoding="utf-8")
     assert set(re.findall(r"\$\{(\w+)\}", text)) == machine["DefinitionSubstitutions"].keys()
 
 
-def test_the_workflow_may_invoke_its_tasks_and_nothing_else() -> None:
+@pytest.mark.parametrize("workflow", WORKFLOWS.values())
+def test_a_workflow_may_invoke_its_tasks_and_nothing_else(workflow: str) -> None:
     resources = load(ROOT_TEMPLATE)["Resources"]
-    given = resources["RentalWorkflow"]["Properties"]["DefinitionSubstitutions"].values()
-    statements = resources["RentalWorkflowRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    given = resources[workflow]["Properties"]["DefinitionSubstitutions"].values()
+    statements = resources[f"{workflow}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     assert [each["Resource"] for each in statements if each["Action"] == "lambda:InvokeFunction"] == [list(given)]

@@ -15,6 +15,7 @@ BASE = Settings(
     template=FIXTURES / "template.yaml",
     roots=(ROOT, ROOT / "layers" / "core" / "python"),
     documents=FIXTURES,
+    parameters={},
 )
 
 

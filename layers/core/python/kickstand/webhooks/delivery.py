@@ -169,6 +169,7 @@ def _replay(errand: Replay) -> None:
         errands = [
             Wake(client_id=errand.client_id, endpoint_id=errand.endpoint_id, subject=each.subject, release=each.owner)
             for each in lanes
+            if each.failing_since is None or each.failing_since < errand.asked_at
         ]
     elif errand.period is not None:
         found, after = deliveries_between(errand.endpoint_id, errand.period, errand.after, _PAGE)
@@ -181,7 +182,7 @@ def _replay(errand: Replay) -> None:
                 event_id=each.event_id,
             )
             for each in found
-            if each.state is DeliveryState.DELIVERED
+            if each.delivered_at is not None and each.delivered_at < errand.asked_at
         ]
     else:
         return

@@ -227,7 +227,7 @@ def ask(errands: Sequence[Wake | Again | Replay], *, delay_s: int = 0) -> None:
         entries = [
             {
                 "Id": str(number),
-                "MessageBody": errand.model_dump_json(exclude_none=True),
+                "MessageBody": errand.model_dump_json(),
                 "DelaySeconds": delay_s,
                 # The queue is a fair one: a client whose receivers are slow does not make the others wait.
                 "MessageGroupId": str(errand.client_id),

@@ -270,6 +270,7 @@ class Replay(_Model):
     """Ask for all lanes that wait to be looked at now, and for everything of a period to be sent again.
 
     Attributes:
+        asked_at: what has failed or been delivered only since then is left alone.
         period: when it was published; ``None`` for what waits only.
         lanes: what is gone through: first the parked lanes, then those that are retried, then (``None``) the period.
         after: how far that is.
@@ -277,6 +278,7 @@ class Replay(_Model):
 
     kind: Literal["replay"] = "replay"
     id: str
+    asked_at: datetime
     client_id: int
     endpoint_id: int
     period: Period | None = None

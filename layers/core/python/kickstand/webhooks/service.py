@@ -117,7 +117,7 @@ def change(
         endpoint = rules.enabled(endpoint) if enable else rules.disabled(endpoint, DisabledReason.PAUSED)
     _replace(known, rules.changed(known, endpoint))
     if enable:
-        gateway.ask([Replay(id=_token(), client_id=client_id, endpoint_id=endpoint_id)])
+        gateway.ask([_replay_of(endpoint, None)])
     return endpoint
 
 
@@ -255,8 +255,7 @@ def replay(client_id: int, endpoint_id: int, *, since: datetime | None = None, n
     if endpoint.state is EndpointState.DISABLED:
         raise EndpointDisabled
     if name is None:
-        period = None if since is None else Period(since=since.astimezone(UTC), until=clock.now())
-        gateway.ask([Replay(id=_token(), client_id=client_id, endpoint_id=endpoint_id, period=period)])
+        gateway.ask([_replay_of(endpoint, since)])
         return
     if parts is None or parts.endpoint_id != endpoint_id:
         raise DeliveryNotFound
@@ -270,6 +269,12 @@ def replay(client_id: int, endpoint_id: int, *, since: datetime | None = None, n
         event_id=parts.event_id,
     )
     gateway.ask([again])
+
+
+def _replay_of(endpoint: Endpoint, since: datetime | None) -> Replay:
+    now = clock.now()
+    period = None if since is None else Period(since=since.astimezone(UTC), until=now)
+    return Replay(id=_token(), asked_at=now, client_id=endpoint.client_id, endpoint_id=endpoint.id, period=period)
 
 
 def deliveries(
