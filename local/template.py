@@ -133,12 +133,16 @@ class TopicRule:
 
     Attributes:
         told_by: a level of the topic, counted from 1, and the member of the message that has to say the same.
+        only: the types that a message may have; any for none.
+        never: the types that it must not have.
     """
 
     name: str
     topic_filter: str
     queue_urls: Sequence[str]
     told_by: tuple[int, str] | None = None
+    only: frozenset[str] = frozenset()
+    never: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -383,7 +387,10 @@ def _topic_rule(resource: Resource, template: Template) -> None:
     if any(_truth(action["Sqs"].get("UseBase64")) for action in actions):
         raise PlatformError(f"{resource}: UseBase64 is not served")
     urls = [action["Sqs"]["QueueUrl"] for action in actions]
-    template.topic_rules.append(TopicRule(resource.name, topic_filter, urls, (int(level), member) if level else None))
+    named = frozenset(re.findall(r"'(\w+)'", types or ""))
+    only, never = (named, frozenset[str]()) if types and types.startswith("(") else (frozenset[str](), named)
+    told_by = (int(level), member) if level else None
+    template.topic_rules.append(TopicRule(resource.name, topic_filter, urls, told_by, only, never))
 
 
 def _http_api(resource: Resource, template: Template) -> None:

@@ -249,20 +249,23 @@ class Vehicles:
 
     def _to_rules(self, topic: str, payload: str) -> None:
         for rule in self._rules:
-            if topic_matches(rule.topic_filter, topic) and tells_its_topic(rule, topic, payload):
+            if topic_matches(rule.topic_filter, topic) and admits(rule, topic, payload):
                 for url in rule.queue_urls:
                     if queue := self._queues.by_url(url):
                         self._queues.send(queue.arn, payload)
 
 
-def tells_its_topic(rule: TopicRule, topic: str, payload: str) -> bool:
-    """Whether a message says the same as its topic, where the rule asks for that."""
+def admits(rule: TopicRule, topic: str, payload: str) -> bool:
+    """Whether a message says the same as its topic, and is of a type, where the rule asks for that."""
     if rule.told_by is None:
         return True
     level, member = rule.told_by
     try:
-        told = json.loads(payload)[member]
+        message = json.loads(payload)
+        told, type_ = message[member], message.get("type")
     except (ValueError, KeyError, TypeError):
+        return False
+    if (rule.only and type_ not in rule.only) or (rule.never and (type_ is None or type_ in rule.never)):
         return False
     return str(told) == topic.split("/")[level - 1]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Action, Command, Unavailability, Vehicle
+from kickstand.fleet.model import Action, Command, Purpose, Unavailability, Vehicle
 from kickstand.fleet.store import CommandItem, VehicleItem
 from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.events import Event
@@ -12,6 +12,7 @@ from kickstand.rental import lifecycle, reservations, rules
 from kickstand.rental import service as rentals
 from kickstand.rental.model import Rental, RentalState, Reservation
 from kickstand.rental.store import RentalItem, ReservationItem
+from reactions.fleet import follow_clusters
 
 _UNLOCKED: Final = frozenset({RentalState.STARTING, RentalState.IN_PROGRESS})
 
@@ -54,10 +55,13 @@ def follow_holds(change: Change[Vehicle]) -> None:
 
 
 def _command(rental: Rental, event: Event) -> None:
-    action = _wanted(event)
+    purpose = _purpose(event)
+    if purpose is None:
+        return
+    action = Action.UNLOCK if purpose in {Purpose.START, Purpose.RESUME} else Action.LOCK
     # News can be old: what the rental does not want any more must not reach the vehicle.
-    if action is not None and (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
-        fleet.send_command(event.id, rental.vehicle_id, action, rental_id=rental.id)
+    if (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
+        fleet.send_command(event.id, rental.vehicle_id, action, purpose=purpose, rental_id=rental.id)
 
 
 def _limit_speed(rental: Rental, event: Event) -> None:
@@ -82,14 +86,18 @@ def _place(rental: Rental, event: Event) -> None:
         clusters.park(rental.vehicle_id, rental.end_spot, event.at)
 
 
-def _wanted(event: Event) -> Action | None:
+def _purpose(event: Event) -> Purpose | None:
     match event.name:
         case "RentalStarted":
-            return Action.UNLOCK
+            return Purpose.START
         case "RentalResumed" if event.data["unlock"]:
-            return Action.UNLOCK
-        case "RentalPaused" | "RentalEnding" | "RentalCancelled":
-            return Action.LOCK
+            return Purpose.RESUME
+        case "RentalPaused":
+            return Purpose.PAUSE
+        case "RentalEnding":
+            return Purpose.END
+        case "RentalCancelled":
+            return Purpose.CANCEL
         case _:
             return None
 
@@ -110,3 +118,7 @@ def follow_commands(change: Change[Command]) -> None:
             fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
         case Action.LOCK, "CommandRejected":
             lifecycle.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED, command.id)
+
+
+follow_fleet_table: Final = chained(follow_commands, follow_holds, follow_clusters)
+"""Whatever has to happen soon after a change in the fleet table."""

@@ -1,22 +1,25 @@
-"""What vehicles say: telemetry and answers to commands."""
+"""What vehicles say of themselves and their commands, and what stations say of their docks."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
-from kickstand.fleet.errors import VehicleNotFound
-from kickstand.fleet.model import Action, CommandTrigger, Percent, Telemetry, Vehicle
+from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
+from kickstand.fleet.model import Action, CommandTrigger, Percent, Progress, Telemetry, Vehicle
 from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo
 from kickstand.geo.model import Verdict
-from kickstand.kernel import clock
+from kickstand.kernel import clock, ids
 from kickstand.kernel.consumers import queue_consumer
 from kickstand.kernel.place import Position
 from kickstand.rental import lifecycle, rules
 from kickstand.rental import service as rentals
+
+_OUT_OF_DOCK_M: Final = 150  # further than positioning errs
 
 
 class TelemetryMessage(BaseModel):
@@ -43,19 +46,54 @@ class AcknowledgementMessage(BaseModel):
     at: datetime
 
 
-class VehicleMessage(RootModel[Annotated[TelemetryMessage | AcknowledgementMessage, Field(discriminator="type")]]):
-    """Anything a vehicle says."""
+class ProgressMessage(BaseModel):
+    """How far a vehicle has come with a command that it has not answered yet."""
+
+    type: Literal["progress"]
+    vehicle_id: int
+    command_id: str
+    progress: Progress
+    at: AwareDatetime
 
 
-@queue_consumer(VehicleMessage)
-def receive_messages(message: VehicleMessage) -> None:
-    """Keep what a vehicle says; judge where it stands, and let its ride know."""
+class DockMessage(BaseModel):
+    """A dock has closed on a vehicle, or opened."""
+
+    type: Literal["docking", "undocking"]
+    cluster_id: int
+    number: Annotated[int, Field(ge=1)]
+    vehicle_id: int
+    at: AwareDatetime
+
+
+class Message(
+    RootModel[
+        Annotated[
+            TelemetryMessage | AcknowledgementMessage | ProgressMessage | DockMessage, Field(discriminator="type")
+        ]
+    ]
+):
+    """Anything that vehicles and stations say."""
+
+
+@queue_consumer(Message)
+def receive_messages(message: Message) -> None:
+    """Keep what vehicles and stations say; judge where a vehicle stands, and let its ride know."""
     match message.root:
         case TelemetryMessage() as report:
             _receive_telemetry(report)
         case AcknowledgementMessage() as answer:
             trigger = CommandTrigger.ACKNOWLEDGE if answer.outcome == "done" else CommandTrigger.REJECT
             fleet.settle_command(answer.vehicle_id, answer.command_id, trigger, answer.reason)
+        case ProgressMessage() as progress:
+            fleet.note_progress(progress.vehicle_id, progress.command_id, progress.progress, _at(progress.at))
+        case DockMessage() as event:
+            _receive_dock_event(event)
+
+
+def _at(told: datetime) -> datetime:
+    """When something was, as told by a clock that may be ahead: it would not be heard again until then."""
+    return min(told, clock.now())
 
 
 def _receive_telemetry(report: TelemetryMessage) -> None:
@@ -64,9 +102,14 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
         known = fleet.vehicle(report.vehicle_id)
     except VehicleNotFound:
         return  # not ours: a retired vehicle's last words, or somebody else's
-    standing = Standing(position, cells.cell_of(position), geo.judge(known.network_id, position))
-    # A vehicle whose clock is ahead would not be heard again until then.
-    at = min(report.at, clock.now())
+    at = _at(report.at)
+    if known.is_held:
+        away = known.rental_id is not None and known.position.distance_m(position) > _OUT_OF_DOCK_M
+        if away and clusters.undock(known.id, at):  # its dock has not told
+            known = fleet.vehicle(known.id)
+        else:
+            position = known.position
+    standing = _standing(known.network_id, position)
     telemetry = Telemetry(
         vehicle_id=report.vehicle_id,
         at=at,
@@ -81,8 +124,33 @@ def _receive_telemetry(report: TelemetryMessage) -> None:
         lifecycle.follow(known.rental_id, telemetry, standing.verdict)
     # Whether ridden or carried: who rents it next is held to the limit of the place.
     _limit_speed(known, telemetry, standing.verdict)
+    clusters.stray(known, position, at)
     # Comes last: what was done before is done again should this not happen, and does no harm.
     fleet.receive(telemetry, standing)
+
+
+def _standing(network_id: int, position: Position) -> Standing:
+    return Standing(position, cells.cell_of(position), geo.judge(network_id, position))
+
+
+def _receive_dock_event(event: DockMessage) -> None:
+    clusters.expect_cluster(event.cluster_id)
+    try:
+        vehicle, cluster = fleet.vehicle(event.vehicle_id), clusters.cluster(event.cluster_id)
+    except (VehicleNotFound, ClusterNotFound):
+        return  # not ours
+    at = _at(event.at)
+    if vehicle.network_id != cluster.network_id or str(event.number) not in cluster.docks:
+        return
+    if event.type == "docking":
+        if vehicle.rental_id is not None:
+            lifecycle.docked(vehicle.rental_id, cluster.spot(event.number), at)
+        # Comes last: should this not happen, the ride has ended all the same, and the event comes again.
+        clusters.dock(vehicle.id, cluster.id, event.number, at, _standing(cluster.network_id, cluster.position))
+    else:
+        if vehicle.rental_id is not None and at >= ids.created_at(vehicle.rental_id):
+            lifecycle.confirm_unlocked(vehicle.rental_id)
+        clusters.undock(vehicle.id, at)
 
 
 def _limit_speed(vehicle: Vehicle, telemetry: Telemetry, verdict: Verdict) -> None:

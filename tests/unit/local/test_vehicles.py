@@ -1,7 +1,10 @@
+import json
+
 import pytest
 
-from local.template import TopicRule
-from local.vehicles import tells_its_topic, topic_matches
+from local.server import ROOT
+from local.template import TopicRule, load
+from local.vehicles import admits, topic_matches
 
 
 @pytest.mark.parametrize(
@@ -25,5 +28,26 @@ def test_topics_match_filters_as_in_mqtt(topic_filter: str, topic: str, expected
 )
 def test_a_rule_can_ask_that_a_message_says_what_its_topic_says(payload: str, expected: bool) -> None:
     asking = TopicRule("Rule", "vehicles/+/messages", (), (2, "vehicle_id"))
-    assert tells_its_topic(asking, "vehicles/7/messages", payload) is expected
-    assert tells_its_topic(TopicRule("Rule", "vehicles/+/messages", ()), "vehicles/7/messages", payload)
+    assert admits(asking, "vehicles/7/messages", payload) is expected
+    assert admits(TopicRule("Rule", "vehicles/+/messages", ()), "vehicles/7/messages", payload)
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "heard"),
+    [
+        ("vehicles/7/messages", {"vehicle_id": 7, "type": "telemetry"}, True),
+        ("vehicles/7/messages", {"vehicle_id": 7, "type": "docking", "cluster_id": 9}, False),
+        ("vehicles/7/messages", {"vehicle_id": 7, "type": "undocking", "cluster_id": 7}, False),
+        ("vehicles/7/messages", {"vehicle_id": 7}, False),
+        ("vehicles/7/messages", {"vehicle_id": 8, "type": "telemetry"}, False),
+        ("stations/7/messages", {"cluster_id": 7, "type": "docking", "vehicle_id": 9}, True),
+        ("stations/7/messages", {"cluster_id": 7, "type": "undocking", "vehicle_id": 9}, True),
+        ("stations/7/messages", {"cluster_id": 8, "type": "docking", "vehicle_id": 7}, False),
+        ("stations/7/messages", {"cluster_id": 7, "type": "telemetry", "vehicle_id": 7}, False),
+        ("stations/7/messages", {"cluster_id": 7, "vehicle_id": 7}, False),
+    ],
+)
+def test_vehicles_and_stations_speak_only_for_themselves(topic: str, message: dict[str, object], heard: bool) -> None:
+    rules = load(ROOT / "template.yaml", "http://127.0.0.1").topic_rules
+    fitting = [rule for rule in rules if topic_matches(rule.topic_filter, topic)]
+    assert [admits(rule, topic, json.dumps(message)) for rule in fitting] == [heard]

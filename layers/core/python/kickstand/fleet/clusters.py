@@ -10,10 +10,11 @@ from typing import Final
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import directory
+from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import ClusterNotFound
-from kickstand.fleet.model import Cluster, ClusterState, Spot, Vehicle
-from kickstand.fleet.service import Standing
-from kickstand.fleet.store import ClusterItem, VehicleItem
+from kickstand.fleet.model import Cluster, ClusterKind, ClusterState, DockState, Spot, Unavailability, Vehicle
+from kickstand.fleet.service import Fact, Standing
+from kickstand.fleet.store import ClusterItem, VehicleItem, same_spot
 from kickstand.kernel import clock, store
 from kickstand.kernel.place import Position
 
@@ -41,6 +42,33 @@ def put_cluster(cluster: Cluster) -> None:
         ClusterItem.revision.add(1),
     ]
     store.change(ClusterItem.key(cluster.id), actions)
+
+
+def set_cluster_state(cluster_id: int, state: ClusterState) -> bool:
+    """Take a cluster out of service or into it; answers whether it was otherwise before.
+
+    Raises:
+        ClusterNotFound: there is none.
+    """
+    cluster(cluster_id)
+    return _change_cluster(cluster_id, ClusterItem.state.set(state), ClusterItem.state != state)
+
+
+def set_dock_state(cluster_id: int, number: int, state: DockState) -> bool:
+    """Take a dock out of service or into it; answers whether it was otherwise before.
+
+    Raises:
+        ClusterNotFound: there is no such cluster, or it has no such dock.
+    """
+    if str(number) not in cluster(cluster_id).docks:
+        raise ClusterNotFound("The cluster has no such dock")
+    dock = ClusterItem.docks[str(number)]
+    return _change_cluster(cluster_id, dock.set(state.value), dock.exists() & (dock != state.value))
+
+
+def _change_cluster(cluster_id: int, action: store.Action, condition: store.Condition) -> bool:
+    actions = [action, ClusterItem.updated_at.set(clock.now()), ClusterItem.revision.add(1)]
+    return store.change(ClusterItem.key(cluster_id), actions, condition=condition)
 
 
 def expect_cluster(cluster_id: int) -> None:
@@ -85,6 +113,40 @@ def nearest_cluster(network_id: int, position: Position) -> Cluster | None:
     item = store.load(ClusterItem.key(found.id)) if found else None
     # The directory may be a second old.
     return item.entity if item and item.state is ClusterState.ACTIVE else None
+
+
+# ── What follows for the vehicles that stand there ───────────────────────────────────────────────────────────────────
+
+_OF_DOCKS: Final = frozenset({Unavailability.CLUSTER_CLOSED, Unavailability.DOCK_INACTIVE, Unavailability.DOCK_BROKEN})
+
+
+def reasons_in(cluster: Cluster, number: int) -> frozenset[Unavailability]:
+    """Why a vehicle in a dock cannot be rented, as far as the dock and its cluster are concerned."""
+    closed = cluster.state is not ClusterState.ACTIVE
+    of_dock = {DockState.INACTIVE: Unavailability.DOCK_INACTIVE, DockState.BROKEN: Unavailability.DOCK_BROKEN}
+    dock = of_dock.get(cluster.docks.get(str(number), DockState.WORKING))
+    return frozenset({Unavailability.CLUSTER_CLOSED} if closed else ()) | ({dock} if dock else frozenset())
+
+
+def heed(vehicle_id: int) -> bool:
+    """Withdraw a vehicle for what keeps its dock from service, restore it from what did; answers whether it had to.
+
+    Raises:
+        Contention: the vehicle kept changing.
+    """
+    item = store.load(VehicleItem.key(vehicle_id))
+    if item is None:
+        return False
+    has, wanted = item.unavailabilities & _OF_DOCKS, frozenset[Unavailability]()
+    if item.spot is not None:
+        place = store.load(ClusterItem.key(item.spot.cluster_id))
+        wanted = reasons_in(place.entity, item.spot.number) if place else wanted
+    for reason in sorted(wanted - has):
+        with store.Transaction() as tx:
+            fleet.withdraw(tx, fleet.vehicle(vehicle_id), reason)
+    for reason in sorted(has - wanted):
+        fleet.clear(vehicle_id, reason)
+    return wanted != has
 
 
 # ── What docks report ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,6 +197,31 @@ def park(vehicle_id: int, spot: Spot, at: datetime) -> bool:
     return _again_if_changed(attempt)
 
 
+def settle(vehicle_id: int) -> bool:
+    """A vehicle was left somewhere: where that is a cluster without hardware, it gets a free place there, if any."""
+    vehicle = fleet.vehicle(vehicle_id)
+    place = nearest_cluster(vehicle.network_id, vehicle.position)
+    if place is None or place.type is not ClusterKind.VIRTUAL or not place.free_docks:
+        return False
+    return park(vehicle_id, place.spot(place.free_docks[0]), clock.now())
+
+
+def stray(vehicle: Vehicle, position: Position, at: datetime) -> bool:
+    """A vehicle that nobody rides is elsewhere: its cluster without hardware has it no more; answers whether it had.
+
+    Args:
+        vehicle: as read.
+        position: where it is.
+        at: since when.
+    """
+    if vehicle.rental_id is not None or vehicle.spot is None or not vehicle.spot.virtual:
+        return False
+    place = store.load(ClusterItem.key(vehicle.spot.cluster_id))
+    if place is not None and place.position.distance_m(position) <= place.radius_m:
+        return False
+    return undock(vehicle.id, at)
+
+
 def undock(vehicle_id: int, at: datetime) -> bool:
     """No dock holds a vehicle any more; answers whether that was news. What comes twice or late changes nothing.
 
@@ -170,16 +257,16 @@ def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing:
     if other is not None and not _is_news(other, at):
         return False
     with store.Transaction() as tx:
+        facts = [fleet.signs_of_life(vehicle), _told_by_dock(vehicle, at, locked=True)] if standing else []
         actions = [
             VehicleItem.spot.set(before.spot(int(number))),
             VehicleItem.spot_at.set(at),
             *(_place(vehicle, at, standing) if standing else ()),
             VehicleItem.revision.add(1),
         ]
-        tx.update(VehicleItem.key(vehicle_id), actions, condition=_as_read(vehicle), otherwise=_Changed)
+        _change(tx, vehicle, actions, facts)
         if other is not None:
-            out = [VehicleItem.spot.remove(), VehicleItem.revision.add(1)]
-            tx.update(VehicleItem.key(other.id), out, condition=_as_read(other), otherwise=_Changed)
+            _change(tx, other, [VehicleItem.spot.remove(), VehicleItem.revision.add(1)], [])
         if before.parked.get(number) != vehicle_id:
             _park(tx, before, number, vehicle_id, left)
         if left is not None and left.cluster_id != cluster_id:
@@ -194,13 +281,8 @@ def _undock(vehicle_id: int, at: datetime) -> bool:
     vehicle = item.entity
     left = _spot_of(vehicle)
     with store.Transaction() as tx:
-        actions = [
-            VehicleItem.spot.remove(),
-            VehicleItem.spot_at.set(at),
-            *_lock_state(vehicle, at, locked=False),
-            VehicleItem.revision.add(1),
-        ]
-        tx.update(VehicleItem.key(vehicle_id), actions, condition=_as_read(vehicle), otherwise=_Changed)
+        actions = [VehicleItem.spot.remove(), VehicleItem.spot_at.set(at), VehicleItem.revision.add(1)]
+        _change(tx, vehicle, actions, [fleet.signs_of_life(vehicle), _told_by_dock(vehicle, at, locked=False)])
         if left is not None:
             _vacate(tx, left, vehicle_id)
     return True
@@ -212,8 +294,15 @@ def _place(vehicle: Vehicle, at: datetime, standing: Standing) -> list[store.Act
         VehicleItem.cell.set(VehicleItem.cell_key(vehicle.network_id, standing.cell)),
         VehicleItem.verdict.set(standing.verdict),
         VehicleItem.located_at.set(max(at, vehicle.located_at)),
-        *_lock_state(vehicle, at, locked=True),
     ]
+
+
+def _change(tx: store.Transaction, vehicle: Vehicle, actions: list[store.Action], facts: list[Fact]) -> None:
+    condition = same_spot(vehicle)
+    for fact in facts:
+        actions.extend(fact.actions)
+        condition = condition if fact.condition is None else condition & fact.condition
+    tx.update(VehicleItem.key(vehicle.id), actions, condition=condition, otherwise=_Changed)
 
 
 def _spot_of(vehicle: Vehicle) -> Spot | None:
@@ -235,19 +324,12 @@ def _is_news(vehicle: Vehicle, at: datetime) -> bool:
     return vehicle.spot_at is None or at > vehicle.spot_at
 
 
-def _as_read(vehicle: Vehicle) -> store.Condition:
-    at, spot = VehicleItem.spot_at, VehicleItem.spot
-    same: store.Condition = at.does_not_exist() if vehicle.spot_at is None else at == vehicle.spot_at
-    if vehicle.spot is None:
-        same &= spot.does_not_exist()
-    else:
-        same &= (spot["cluster_id"] == vehicle.spot.cluster_id) & (spot["number"] == vehicle.spot.number)
-    return same
-
-
-def _lock_state(vehicle: Vehicle, at: datetime, *, locked: bool) -> list[store.Action]:
+def _told_by_dock(vehicle: Vehicle, at: datetime, *, locked: bool) -> Fact:
     """What a dock's event says about the vehicle's lock, unless the vehicle has said something later."""
-    return [VehicleItem.locked.set(locked)] if at > vehicle.reported_at else []
+    if at <= vehicle.reported_at:
+        return Fact()
+    settled = fleet.settled_by(vehicle, locked=locked)
+    return Fact((VehicleItem.locked.set(locked), *settled.actions), settled.condition)
 
 
 def _park(tx: store.Transaction, cluster: Cluster, number: str, vehicle_id: int, left: Spot | None) -> None:

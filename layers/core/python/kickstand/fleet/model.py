@@ -371,6 +371,21 @@ VEHICLE_STATES: Final = Machine[VehicleState, VehicleTrigger](
 )
 
 
+class Operation(StrEnum):
+    """What our staff does with a vehicle that nobody rides."""
+
+    COLLECT = "collect"
+    """Take it away."""
+    DEPLOY = "deploy"
+    """Put it where riders find it."""
+    STOCK = "stock"
+    """Leave it in a depot."""
+    DECOMMISSION = "decommission"
+    BLOCK = "block"
+    """Keep it from being rented; one that is ridden, from when it is given back."""
+    UNBLOCK = "unblock"
+
+
 class Unavailability(StrEnum):
     """Why a vehicle is unavailable."""
 
@@ -426,6 +441,7 @@ class Maneuver(BaseModel):
     Attributes:
         command_id: of the command that a vehicle has not answered for good yet.
         progress: what the vehicle has said about it so far.
+        progress_at: when it said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -433,6 +449,12 @@ class Maneuver(BaseModel):
     command_id: str
     purpose: Purpose
     progress: Progress | None = None
+    progress_at: datetime | None = None
+
+    @property
+    def wants_lock(self) -> bool:
+        """Whether the vehicle is locked when it is over."""
+        return self.purpose not in {Purpose.START, Purpose.RESUME}
 
 
 class Hold(BaseModel):
@@ -493,6 +515,11 @@ class Vehicle(BaseModel):
     offer: Tariff
     verdict: Verdict
     revision: int = 1
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a dock holds it where it stands."""
+        return self.spot is not None and not self.spot.virtual
 
 
 class Telemetry(BaseModel):

@@ -17,7 +17,10 @@ from kickstand.fleet.model import (
     CommandState,
     CommandTrigger,
     Hold,
+    Maneuver,
     Network,
+    Progress,
+    Purpose,
     Telemetry,
     Unavailability,
     Vehicle,
@@ -25,7 +28,7 @@ from kickstand.fleet.model import (
     VehicleState,
     VehicleTrigger,
 )
-from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem, as_read
+from kickstand.fleet.store import CodeItem, CommandItem, NetworkItem, VehicleItem, VehicleModelItem, as_read, same_spot
 from kickstand.geo.model import Verdict
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.cache import Recent
@@ -141,9 +144,18 @@ class Standing:
 
 
 def new_vehicle(
-    code: str, offer: Tariff, standing: Standing, battery_percent: int, vehicle_id: int | None = None
+    code: str,
+    offer: Tariff,
+    standing: Standing,
+    battery_percent: int,
+    vehicle_id: int | None = None,
+    *,
+    seen: bool = True,
 ) -> Vehicle:
-    """A vehicle that can be rented at ``offer``, not yet part of the fleet."""
+    """A vehicle that can be rented at ``offer``, not yet part of the fleet.
+
+    Unless it is ``seen`` to stand there, it waits for its own first report.
+    """
     identifier = ids.new_id() if vehicle_id is None else vehicle_id
     now = clock.now()
     return Vehicle(
@@ -152,7 +164,8 @@ def new_vehicle(
         code=code.upper(),
         network_id=offer.network_id,
         model_id=offer.model_id,
-        state=VehicleState.AVAILABLE,
+        state=VehicleState.AVAILABLE if seen else VehicleState.UNAVAILABLE,
+        unavailabilities=frozenset() if seen else frozenset({Unavailability.NEVER_SEEN}),
         battery_percent=battery_percent,
         position=standing.position,
         reported_at=now,
@@ -269,27 +282,77 @@ def in_cells(network_id: int, cells: Iterable[str]) -> list[Vehicle]:
 
 
 def receive(telemetry: Telemetry, standing: Standing) -> bool:
-    """Keep what a vehicle reports; answers whether it was news. Reports may come late, twice or from nowhere."""
+    """Keep what a vehicle reports; answers whether it was news. Reports may come late, twice or from nowhere.
+
+    Raises:
+        Contention: a dock took or released the vehicle meanwhile, or somebody found it.
+    """
     key = VehicleItem.key(telemetry.vehicle_id)
-    known = store.load(key)
-    if known is None:
+    item = store.load(key)
+    if item is None:
         return False
+    known: Vehicle = item.entity
+    alive = signs_of_life(known)
+    settled = settled_by(known, locked=telemetry.locked)
     actions: list[store.Action] = [
         VehicleItem.battery_percent.set(telemetry.battery_percent),
         VehicleItem.locked.set(telemetry.locked),
         VehicleItem.reported_at.set(telemetry.at),
+        *alive.actions,
+        *settled.actions,
         VehicleItem.revision.add(1),
     ]
-    if known.position.distance_m(telemetry.position) >= _JITTER_M or standing.verdict != known.verdict:
+    moved = not known.is_held and known.position.distance_m(telemetry.position) >= _JITTER_M
+    if moved:
         # A vehicle that stands still stays where it is, however its positioning wavers.
+        actions.append(VehicleItem.located_at.set(telemetry.at))
+    if moved or standing.verdict != known.verdict:
         cell = VehicleItem.cell_key(known.network_id, standing.cell)
         actions += [
-            VehicleItem.position.set(telemetry.position),
-            VehicleItem.located_at.set(telemetry.at),
+            VehicleItem.position.set(standing.position),
             VehicleItem.cell.set(cell),
             VehicleItem.verdict.set(standing.verdict),
         ]
-    return store.change(key, actions, condition=VehicleItem.reported_at < telemetry.at)
+    condition = (VehicleItem.reported_at < telemetry.at) & same_spot(known)
+    for fact in (alive, settled):
+        if fact.condition is not None:
+            condition &= fact.condition
+    if store.change(key, actions, condition=condition):
+        return True
+    latest = store.load(key)
+    if latest is not None and latest.reported_at < telemetry.at:
+        raise store.Contention
+    return False
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What a vehicle's being heard of changes about it, on condition that it is as it was read."""
+
+    actions: tuple[store.Action, ...] = ()
+    condition: store.Condition | None = None
+
+
+def signs_of_life(vehicle: Vehicle) -> Fact:
+    """What follows from a vehicle's being heard of: who was never seen now was, and who was lost is found."""
+    reasons = vehicle.unavailabilities - {Unavailability.NEVER_SEEN}
+    state = vehicle.state
+    if state is VehicleState.LOST:
+        reasons |= {Unavailability.FOUND}
+        state = VEHICLE_STATES.next(state, VehicleTrigger.FIND)
+    elif state is VehicleState.UNAVAILABLE and not reasons:
+        state = VEHICLE_STATES.next(state, VehicleTrigger.RESTORE)
+    if (state, reasons) == (vehicle.state, vehicle.unavailabilities):
+        return Fact()
+    return Fact((VehicleItem.state.set(state), VehicleItem.unavailabilities.set(list(reasons))), as_read(vehicle))
+
+
+def settled_by(vehicle: Vehicle, *, locked: bool) -> Fact:
+    """What follows from how a vehicle's lock is seen to be: a maneuver that wants it so is over."""
+    maneuver = vehicle.maneuver
+    if maneuver is None or maneuver.wants_lock is not locked:
+        return Fact()
+    return Fact((VehicleItem.maneuver.remove(),), VehicleItem.maneuver["command_id"] == maneuver.command_id)
 
 
 def offer(tariff: Tariff) -> int:
@@ -466,6 +529,7 @@ def send_command(
     vehicle_id: int,
     action: Action,
     *,
+    purpose: Purpose | None = None,
     rental_id: int | None = None,
     parameters: dict[str, Any] | None = None,
 ) -> Command:
@@ -478,6 +542,7 @@ def send_command(
         cause: id of the event that wants it.
         vehicle_id: the vehicle.
         action: what to do.
+        purpose: what a locking or unlocking is for; the vehicle shows it until it has answered.
         rental_id: the rental it serves.
         parameters: of the action.
     """
@@ -487,6 +552,7 @@ def send_command(
         id=command_id,
         vehicle_id=vehicle_id,
         action=action,
+        purpose=purpose,
         sent_at=now,
         rental_id=rental_id,
         parameters=parameters or {},
@@ -498,9 +564,40 @@ def send_command(
         if existing is None or existing.published or existing.state is not CommandState.SENT:
             return existing.entity if existing else command
         command = existing.entity
+    if command.purpose is not None:
+        _begin_maneuver(command, command.purpose)
     gateway.publish(command)
     store.change(key, [CommandItem.published.set(True)])
     return command
+
+
+def _begin_maneuver(command: Command, purpose: Purpose) -> None:
+    """Let the vehicle show what it was told last, unless another rental has it by now."""
+    maneuver, holder = VehicleItem.maneuver, VehicleItem.rental_id
+    mine = holder.does_not_exist()
+    if command.rental_id is not None:
+        mine |= holder == command.rental_id
+    condition = mine & VehicleItem.pk.exists() & (maneuver.does_not_exist() | (maneuver["command_id"] != command.id))
+    actions = [maneuver.set(Maneuver(command_id=command.id, purpose=purpose)), VehicleItem.revision.add(1)]
+    store.change(VehicleItem.key(command.vehicle_id), actions, condition=condition)
+
+
+def note_progress(vehicle_id: int, command_id: str, progress: Progress, at: datetime) -> bool:
+    """Keep how far a vehicle says to have come with what it was told; answers whether that was news.
+
+    What comes late, or about a command that was answered or followed by another, changes nothing.
+    """
+    maneuver = VehicleItem.maneuver
+    newer = maneuver["progress_at"].does_not_exist() | (maneuver["progress_at"] < VehicleItem.reported_at.serialize(at))
+    return store.change(
+        VehicleItem.key(vehicle_id),
+        [
+            maneuver["progress"].set(progress.value),
+            maneuver["progress_at"].set(VehicleItem.reported_at.serialize(at)),
+            VehicleItem.revision.add(1),
+        ],
+        condition=(maneuver["command_id"] == command_id) & newer,
+    )
 
 
 def command_id_of(cause: int, action: Action) -> str:
@@ -529,6 +626,7 @@ def settle_command(vehicle_id: int, command_id: str, trigger: CommandTrigger, re
     if item is None or not COMMAND_STATES.allows(item.state, trigger):
         return False
     command = item.entity
+    _end_maneuver(command, trigger)  # comes first: an answer that was kept is not looked at again
     state = COMMAND_STATES.next(command.state, trigger)
     event = Event.new(f"Command{state.title()}", action=command.action, rental_id=command.rental_id)
     actions: list[store.Action] = [CommandItem.state.set(state), CommandItem.event.set(event)]
@@ -536,6 +634,17 @@ def settle_command(vehicle_id: int, command_id: str, trigger: CommandTrigger, re
         actions.append(CommandItem.reason.set(reason))
     # Not on condition of the state as read: an answer that meets the timeout half-way is no less true.
     return store.change(key, actions, condition=CommandItem.state.is_in(*COMMAND_STATES.states_before(trigger)))
+
+
+def _end_maneuver(command: Command, trigger: CommandTrigger) -> None:
+    """What the vehicle shows after its answer: nothing where it obeyed, that it is jammed where it refused."""
+    if command.purpose is None or trigger is CommandTrigger.TIME_OUT:
+        return
+    maneuver = VehicleItem.maneuver
+    jammed = trigger is CommandTrigger.REJECT
+    outcome = maneuver["progress"].set(Progress.JAMMED.value) if jammed else maneuver.remove()
+    actions = [outcome, VehicleItem.revision.add(1)]
+    store.change(VehicleItem.key(command.vehicle_id), actions, condition=maneuver["command_id"] == command.id)
 
 
 def time_out_command(vehicle_id: int, cause: int, action: Action) -> bool:

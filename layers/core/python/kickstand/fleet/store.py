@@ -187,6 +187,17 @@ def as_read(vehicle: Vehicle) -> Condition:
     return same
 
 
+def same_spot(vehicle: Vehicle) -> Condition:
+    """That a vehicle stands in the dock in which it was read to stand, or in none."""
+    at, spot = VehicleItem.spot_at, VehicleItem.spot
+    same: Condition = at.does_not_exist() if vehicle.spot_at is None else at == vehicle.spot_at
+    if vehicle.spot is None:
+        same &= spot.does_not_exist()
+    else:
+        same &= (spot["cluster_id"] == vehicle.spot.cluster_id) & (spot["number"] == vehicle.spot.number)
+    return same
+
+
 class CodeItem(FleetItem[BaseModel]):
     """Which vehicle carries a code: ``CODE#<code>`` / ``CODE``."""
 
