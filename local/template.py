@@ -15,7 +15,9 @@ from local.types import Document, Json
 _INVOCATION = re.compile(r"/functions/(arn:[^/]+)/invocations$")
 _SELECT_ALL = re.compile(
     r"""^\s*SELECT\s+\*\s+FROM\s+['"]([^'"]+)['"]"""
-    r"""(?:\s+WHERE\s+topic\((\d+)\)\s*=\s*cast\((\w+)\s+AS\s+String\))?\s*$""",
+    r"""(?:\s+WHERE\s+topic\((\d+)\)\s*=\s*cast\((\w+)\s+AS\s+String\)"""
+    r"""(?:\s+AND\s+(\(type\s*=\s*'\w+'(?:\s+OR\s+type\s*=\s*'\w+')*\)|"""
+    r"""type\s*<>\s*'\w+'(?:\s+AND\s+type\s*<>\s*'\w+')*))?)?\s*$""",
     re.IGNORECASE,
 )
 _MOST_AT_A_TIME = 8
@@ -378,9 +380,9 @@ def _topic_rule(resource: Resource, template: Template) -> None:
     if selection is None:
         raise PlatformError(
             f"{resource}: only a selection of all from a topic filter is served, and as its condition only that a level"
-            f" of the topic equals a member: {payload['Sql']}"
+            f" of the topic equals a member, and that the type is one of some, or none of them: {payload['Sql']}"
         )
-    topic_filter, level, member = selection.groups()
+    topic_filter, level, member, types = selection.groups()
     actions = payload["Actions"]
     if any(set(action) != {"Sqs"} for action in actions):
         raise PlatformError(f"{resource}: only Sqs actions are served")
