@@ -210,11 +210,12 @@ class Platform:
             demo=demo.describe if demo else dict,
             environment=tables.environment,
         )
-        self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
         if demo:
             demo.seed()
             if hasattr(demo, "locate"):
                 self.vehicles.locate, self.vehicles.locate_station = demo.locate, demo.locate_station
+        # After the demo, which leaves nothing for them to do that anybody waits for.
+        self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
         self.workflows.resume()
         self._ready = True
         seconds = time.perf_counter() - self._started

@@ -47,12 +47,12 @@ def seed() -> None:
     oslo = cities.NETWORKS[0]
     city = city.ridden([past.ride(city.vehicles[0], oslo), past.trip(city, oslo)])
     city = city.replacing(past.reserve(city.e_bike_at(_RESERVED_AT)[0]))
-    # The listings first: the stream will find nothing new, and they are complete when the first request comes.
+    city.write()
+    city = city.replacing(past.report_damage(city.vehicles[_DAMAGED]))
+    cities.put_up_notices()
+    # The lists are complete when the first request comes; the streams will find nothing new for them.
     listing.project((None, vehicle) for vehicle in city.vehicles)
     directory.project((None, cluster) for cluster in city.clusters)
-    city.write()
-    past.report_damage(city.vehicles[_DAMAGED])
-    cities.put_up_notices()
     # The partner that the check above looks for comes last: a seeding that was cut short begins anew.
     admit()
     store.begin()

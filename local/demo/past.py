@@ -5,6 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from kickstand.billing import service as billing
+from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Hold, Network, Vehicle, VehicleState
 from kickstand.identity.model import Rider
 from kickstand.kernel import clock, store
@@ -107,11 +108,13 @@ def reserve(vehicle: Vehicle) -> Vehicle:
     return _held(vehicle, reservation).model_copy(update={"state": VehicleState.RESERVED})
 
 
-def report_damage(vehicle: Vehicle) -> None:
-    """Let the user have found a vehicle that nobody can ride before it is repaired."""
+def report_damage(vehicle: Vehicle) -> Vehicle:
+    """Let the user have found a vehicle that nobody can ride before it is repaired; answers how it is now."""
     client = partners.IN_BOTH.client
     critical = next(each for each in support.damage_types(client, vehicle.id) if each.severity is Severity.CRITICAL)
     support.report_damage(client, vehicle.id, USER, [critical.id], notify_on_repair=True)
+    store.forget()
+    return fleet.vehicle(vehicle.id)
 
 
 def _settled(over: Rental, track: Track, network: Network) -> Rental:
