@@ -48,6 +48,11 @@ class BikePath(BaseModel):
     id: Annotated[int, Loads(announce)]
 
 
+class Wish(BaseModel):
+    rider: str
+    bike: Annotated[int | None, Loads(announce, of_client=True, with_others=True)] = None
+
+
 class Grant(BaseModel):
     grant_type: str
     scope: str = ""
@@ -104,6 +109,12 @@ def list_bikes(caller: str, query: Query) -> Seen:
 def get_bike(caller: str, path: BikePath) -> Seen:
     """Get a bike."""
     return Seen(caller=caller, given=path.model_dump())
+
+
+@surface.operation("POST", "/wishes", tag="Bike", access="FleetRequests")
+def wish(body: Wish) -> Seen:
+    """Wish for a bike."""
+    return Seen(given=body.model_dump())
 
 
 @surface.operation("POST", "/key", tag="Bike", access="FleetRequests", public=True, form=True)
@@ -177,6 +188,12 @@ def test_what_is_named_within_a_client_is_announced_with_the_client() -> None:
 def test_for_a_request_that_names_no_client_nothing_within_it_is_announced() -> None:
     send(get_bike, key="somebody", on_behalf_of="kari")
     assert announced == [(12,)]
+
+
+def test_what_several_members_name_is_announced_with_all_of_them() -> None:
+    send(wish, body='{"rider": "Kari", "bike": 3}')
+    send(wish, body='{"rider": "Kari"}')
+    assert announced == [(7, Wish(rider="Kari", bike=3))]
 
 
 @pytest.mark.parametrize(

@@ -42,10 +42,12 @@ class Loads:
     Attributes:
         expect: takes the input; what is named within a client takes the client's id before it.
         of_client: whether it is named within a client.
+        with_others: whether other members of the same part belong to the name; then the part is taken, not the input.
     """
 
     expect: Callable[..., None]
     of_client: bool = False
+    with_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -340,10 +342,13 @@ class _Runner(Generic[Caller]):
         client_id = self.surface.claimed_client(request)
         for part, name, marker in self.loads:
             value = getattr(arguments.get(part), name, None)
-            if value is not None and not marker.of_client:
-                marker.expect(value)
-            elif value is not None and client_id is not None:
-                marker.expect(client_id, value)
+            if value is None:
+                continue
+            named = arguments[part] if marker.with_others else value
+            if not marker.of_client:
+                marker.expect(named)
+            elif client_id is not None:
+                marker.expect(client_id, named)
 
     def _body(self, request: Request) -> bytes:
         try:
