@@ -102,7 +102,7 @@ usable "$$python" || { echo "Kickstand needs Python 3.11 or newer on PATH (or PY
 echo "setting up $(1) with $$("$$python" -V)"; \
 "$$python" -m venv --clear $(1); \
 $(1)/bin/python -m pip install -q --require-hashes -r requirements/uv.txt; \
-$(1)/bin/uv pip install -q --python $(1)/bin/python --require-hashes -r $(2) \
+$(1)/bin/uv pip install -q --compile-bytecode --python $(1)/bin/python --require-hashes -r $(2) \
   || $(1)/bin/python -m pip install -q --require-hashes -r $(2); \
 touch $@
 endef
