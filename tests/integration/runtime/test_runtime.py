@@ -151,6 +151,7 @@ def executions(platform: Platform) -> dict[str, str]:
 def test_batches_of_a_queue(platform: Platform, tmp_path: Path) -> None:
     with function("reactions.vehicles.receive_messages", tmp_path) as receive:
         assert receive.invoke(event("queue-of-vehicle-messages")) == {"batchItemFailures": []}
+        assert receive.invoke(event("queue-of-station-messages")) == {"batchItemFailures": []}
 
 
 def test_tasks_of_workflows(platform: Platform, tmp_path: Path) -> None:
