@@ -11,6 +11,7 @@ from kickstand.fleet.listing import vehicles as vehicle_listings
 from kickstand.fleet.listing_store import Bucket, ClusterCodec, ClusterEntry, VehicleEntry
 from kickstand.fleet.model import Cluster, ClusterState, DockState
 from kickstand.fleet.projection import Listing, Projection, Shape, tag
+from kickstand.kernel import clock
 from kickstand.kernel.cache import Recent
 from kickstand.kernel.place import Position
 
@@ -51,8 +52,8 @@ def entry_of(cluster: Cluster) -> ClusterEntry:
         latitude=cluster.position.latitude,
         radius_m=cluster.radius_m,
         docks=tuple(sorted((int(number), state) for number, state in cluster.docks.items())),
-        created_at=int(cluster.created_at.timestamp() * 1000),
-        updated_at=int(cluster.updated_at.timestamp() * 1000),
+        created_at=clock.milliseconds(cluster.created_at),
+        updated_at=clock.milliseconds(cluster.updated_at),
     )
 
 

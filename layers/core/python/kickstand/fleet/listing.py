@@ -7,7 +7,7 @@ from kickstand.fleet import listing_store
 from kickstand.fleet.listing_store import ALL, DOCKED, RENTABLE, VehicleCodec, VehicleEntry
 from kickstand.fleet.model import Vehicle, VehicleState
 from kickstand.fleet.projection import Body, Listing, Projection, Rendering, Shape, Sighting, tag
-from kickstand.kernel import ids
+from kickstand.kernel import clock, ids
 from kickstand.kernel.place import Position
 
 __all__ = [
@@ -60,7 +60,7 @@ def entry_of(vehicle: Vehicle) -> VehicleEntry | None:
         longitude=round(position.longitude, 7),
         latitude=round(position.latitude, 7),
         battery=vehicle.battery_percent,
-        located_at=int(located_at.timestamp() * 1000),
+        located_at=clock.milliseconds(located_at),
         state=vehicle.state,
         purpose=maneuver.purpose if maneuver else None,
         progress=maneuver.progress if maneuver else None,

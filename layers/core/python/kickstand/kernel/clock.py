@@ -4,6 +4,10 @@ Times are aware ``datetime`` objects in UTC; local time exists only through a ne
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 _offset = timedelta()
 
@@ -30,3 +34,13 @@ def advance(seconds: float) -> datetime:
 def offset() -> timedelta:
     """How far this process's clock is ahead of the machine's; zero in production."""
     return _offset
+
+
+def milliseconds(at: datetime) -> int:
+    """A time as milliseconds since 1970, cut off."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def at_milliseconds(number: int) -> datetime:
+    """The time so many milliseconds after the beginning of 1970."""
+    return _EPOCH + number * _MILLISECOND
