@@ -10,13 +10,14 @@ from pydantic import Field
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Spot
+from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.kernel.money import Currency
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
 from kickstand.rental.model import Rental, RentalState, TransitionReason
 from maas._geojson import Location
 from maas._schemas import Number, Time, Wire
-from maas._vehicles import Vehicle, vehicle_of
+from maas._vehicles import Vehicle, is_shown, vehicle_of
 
 
 class TripState(StrEnum):
@@ -182,8 +183,13 @@ def trips_of(found: Sequence[Rental], now: datetime) -> list[Trip]:
         fleet.expect_model(model_id)
     vehicles = fleet.vehicles({each.vehicle_id for each in found})
     addresses = {cluster_id: address for cluster_id in places if (address := clusters.cluster(cluster_id).address)}
-    seen = {each.id: vehicle_of(each, fleet.model(each.model_id)) for each in vehicles.values()}
-    return [Trip.of(each, now, seen.get(each.vehicle_id), addresses) for each in found]
+    return [Trip.of(each, now, _vehicle(vehicles.get(each.vehicle_id), each), addresses) for each in found]
+
+
+def _vehicle(vehicle: DomainVehicle | None, rental: Rental) -> Vehicle | None:
+    if vehicle is None or not is_shown(model := fleet.model(vehicle.model_id)):
+        return None
+    return vehicle_of(vehicle, model, client_id=rental.client_id)
 
 
 Vehicle.model_rebuild(_types_namespace={"Trip": Trip})
