@@ -162,7 +162,9 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
 }
 """Every domain error and the answer it gets here."""
 
-TELLING: Final = frozenset({INVALID_REQUEST, INVALID_LOCATION, INVALID_PRODUCT, INVALID_STATE, NOT_SUPPORTED})
+TELLING: Final = frozenset(
+    {INVALID_REQUEST, INVALID_LOCATION, INVALID_PRODUCT, INVALID_DAMAGE_REPORT, INVALID_STATE, NOT_SUPPORTED}
+)
 """Answers that stand for many errors: the domain says which."""
 
 
