@@ -276,7 +276,7 @@ def announce(rental_id: int) -> None:
 
 
 # ── Plumbing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-# ── Plumbing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 
 def _cancel(rental_id: int, reason: EndReason, withdrawn: Unavailability) -> None:
     changes.advance(
