@@ -2,8 +2,13 @@
 
 from typing import Final
 
+from pydantic import BaseModel, Field
+
 from kickstand.http.operation import ErrorAnswer, Webhook
+from maas._events import LostVehicleEvent, UserInvoiceEvent, UserMessageEvent, UserPenaltyEvent
+from maas._reservations import Reservation
 from maas._surface import INTERNAL_ERROR, INVALID_REQUEST, TRY_AGAIN, UNAUTHORIZED, Error
+from maas._trips import Trip
 
 TITLE: Final = "Urban Sharing MaaS API"
 VERSION: Final = "1.6.0"
@@ -20,7 +25,67 @@ TAGS: Final = {
     "System": "City operations.",
     "Webhook Interface": "What is sent to clients when something happens.",
 }
-WEBHOOKS: Final[tuple[Webhook, ...]] = ()
+
+
+class EventHeaders(BaseModel):
+    """What every event carries."""
+
+    uowid: str | None = Field(default=None, description="Names the event, at each attempt to deliver it.")
+    urbansharing_signature: str = Field(
+        alias="Urbansharing-Signature",
+        description="`t=…,v0=…`: the time in milliseconds, and the HMAC with SHA-256, in hexadecimal, of the time, a "
+        "full stop and the body; the key is the webhook's secret.",
+    )
+
+
+def _event(id_: str, path: str, summary: str, description: str, payload: type[BaseModel]) -> Webhook:
+    return Webhook(id_, path, "Webhook Interface", summary, description, EventHeaders, payload)
+
+
+WEBHOOKS: Final = (
+    _event(
+        "trip_event",
+        "trips/events",
+        "A trip's state has changed",
+        "The trip as it was then. Events of one trip arrive in order.",
+        Trip,
+    ),
+    _event(
+        "reservation_event",
+        "reservations",
+        "A reservation's state has changed",
+        "The reservation as it was then: made, completed, cancelled or expired.",
+        Reservation,
+    ),
+    _event(
+        "user_invoice_event",
+        "users/invoices",
+        "A user owes something",
+        "When a trip or a reservation with a product is over, unless it was cancelled before it began or is free.",
+        UserInvoiceEvent,
+    ),
+    _event(
+        "user_penalty_event",
+        "users/penalties",
+        "A user has got penalty points",
+        "When a trip with a product takes longer than the product allows.",
+        UserPenaltyEvent,
+    ),
+    _event(
+        "user_message_event",
+        "users/messages",
+        "A user has to be told something",
+        "What the platform or its staff did to a trip or a reservation; never what the user did.",
+        UserMessageEvent,
+    ),
+    _event(
+        "lost_vehicle_event",
+        "vehicles/lost",
+        "A vehicle is lost, or found",
+        "To the client whose user rode it last.",
+        LostVehicleEvent,
+    ),
+)
 ERROR: Final = Error
 COMMON_ERRORS: Final = (INVALID_REQUEST, UNAUTHORIZED, INTERNAL_ERROR, TRY_AGAIN)
 

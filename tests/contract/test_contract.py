@@ -14,6 +14,9 @@ from tests.support.api import surface
 ROOT = Path(__file__).parents[2]
 FACTS = sorted((Path(__file__).parent / "facts").glob("*.json"))
 
+WIDER = {"users/messages.userId"}
+"""What is sent as more than the documented types: a client's ids of its users are text, of whatever kind."""
+
 CONSTRAINTS = (
     "type",
     "format",
@@ -177,7 +180,8 @@ def test_webhooks(facts: Path) -> None:
         assert headers.keys() <= ours_too.keys(), path
         assert [key for key, each in headers.items() if each.get("required", False) > ours_too[key]["required"]] == []
         expected, actual = (each["requestBody"]["content"]["application/json"]["schema"] for each in (wanted, given))
-        assert list(shortcomings(expected, actual, path, reference, ours)) == []
+        found = list(shortcomings(expected, actual, path, reference, ours))
+        assert [each for each in found if each.partition(":")[0] not in WIDER] == []
 
 
 @pytest.mark.parametrize("facts", FACTS, ids=lambda facts: facts.stem)
