@@ -133,6 +133,10 @@ class PostOffice:
         self.after_effect()
         return outcome
 
+    def forget_messages(self, *, but: int = 0) -> None:
+        """Lose everything that is planned but for the first messages."""
+        del self._due[but:]
+
     # ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _at(self, when: datetime, action: Callable[[], None]) -> None:

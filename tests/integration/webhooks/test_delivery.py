@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
@@ -20,9 +21,10 @@ from kickstand.webhooks.model import (
     Outcome,
     Wake,
 )
-from kickstand.webhooks.store import DeliveryItem
+from kickstand.webhooks.store import DeliveryItem, take
 from local.server import Tables
 from tests.support.post_office import CLIENT, TAKEN, Parcel, PostOffice, failing
+from tests.support.world import Crash
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -413,6 +415,7 @@ def test_a_long_lane_is_handed_on(office: PostOffice, monkeypatch: pytest.Monkey
     monkeypatch.setattr(time, "monotonic", lambda: float(next(spent)))
     events = [str(each) for each in range(12)]
     office.publish(*events)
+    office.forget_messages(but=1)
     office.settle()
     assert office.taken == events
     assert office.lane(endpoint).lease is None
@@ -465,6 +468,49 @@ def test_two_consumers_of_one_lane_send_nothing_twice(office: PostOffice) -> Non
     office.passes(DAY)
     assert office.taken == ["1", "2"]
     assert office.lane(endpoint).lease is None
+
+
+def test_a_message_that_finds_its_lane_taken_outlives_who_has_taken_it(office: PostOffice) -> None:
+    endpoint = office.register()
+    office.publish("1")
+    office.forget_messages()
+    wake = Wake(client_id=CLIENT, endpoint_id=endpoint.id, subject="trip-1", event_id="1")
+
+    def die(_: Parcel) -> Outcome:
+        office.conduct = lambda _: TAKEN
+        store.begin()
+        delivery.do(wake)  # the same message, which the queue may deliver twice, and forgets when one is done with it
+        raise Crash
+
+    office.conduct = die
+    store.begin()
+    with pytest.raises(Crash):
+        delivery.do(wake)
+    assert office.taken == []
+    office.passes(delivery.LEASE + SECOND)
+    assert office.taken == ["1"]
+
+
+def test_who_comes_too_late_sends_nothing(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = office.register()
+    office.publish("1")
+    office.forget_messages()
+    wake = Wake(client_id=CLIENT, endpoint_id=endpoint.id, subject="trip-1", event_id="1")
+
+    def late(*arguments: Any, **named: Any) -> bool:
+        monkeypatch.setattr(delivery, "take", take)
+        reads = copy_context()
+        reads.run(store.begin)
+        reads.run(delivery.do, wake)  # somebody else does it, between our reading and our taking
+        office.publish("2")
+        office.forget_messages()
+        return take(*arguments, **named)
+
+    monkeypatch.setattr(delivery, "take", late)
+    store.begin()
+    delivery.do(wake)
+    office.passes(delivery.LEASE)
+    assert office.taken == ["1", "2"]
 
 
 def test_whoever_lost_the_lease_stops(office: PostOffice) -> None:
