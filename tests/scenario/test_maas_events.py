@@ -60,7 +60,7 @@ def product(wheels: MaasClient, **terms: Any) -> int:
 def told(town: Town, server: Receiver, path: str, many: int) -> list[Any]:
     """So many events of a kind, in their order; everything that has come is genuine and has come once."""
     town.settle()
-    until(lambda: len(server.documents(path)) >= many, what=f"{many} × {path}")
+    until(lambda: len(server.documents(path)) >= many, what=f"{many} of {path}")
     now_ms = int(town.now.timestamp() * 1000)
     for each in server.got:
         assert is_genuine(SECRET, each.headers["urbansharing-signature"], each.body, now_ms=now_ms, max_age_ms=0)
