@@ -214,6 +214,7 @@ class Platform:
             demo.seed()
             if hasattr(demo, "locate"):
                 self.vehicles.locate, self.vehicles.locate_station = demo.locate, demo.locate_station
+                self.vehicles.repair = demo.repair
         # After the demo, which leaves nothing for them to do that anybody waits for.
         self._start_readers(Schedules(self.template.schedules, delivery, self.clock))
         self.workflows.resume()

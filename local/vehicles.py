@@ -26,7 +26,7 @@ _DELAY_MS = 30.0
 _PREFIX, _STATIONS = "vehicles", "stations"
 _REPORTED = ("move_to", "battery_percent", "speed_kmh")
 _LOCKING = ("lock", "unlock")
-_DEEDS = ("dock", "undock", "progress")
+_DEEDS = ("dock", "undock", "progress", "repair")
 _LONGITUDE, _LATITUDE, _FULL = 180, 90, 100
 _FASTEST_KMH = 300
 _LONGEST_DELAY_MS = 86_400_000
@@ -89,6 +89,8 @@ class Vehicles:
         """Asked for a vehicle that the simulator has not met."""
         self.locate_station: Callable[[int], tuple[float, float] | None] = lambda _: None
         """Asked for the longitude and latitude of a station, by its cluster."""
+        self.repair: Callable[[int], bool] = lambda _: False
+        """Told that a vehicle has been repaired; answers whether it waited for that."""
 
     def publish(self, topic: str, payload: bytes) -> None:
         """A message from the platform's side: a command is answered, anything else goes to the rules as it is."""
@@ -102,7 +104,7 @@ class Vehicles:
         """Change how one vehicle, or ``all``, behaves; a new position, charge or speed is reported at once.
 
         So is what somebody does with it: ``dock`` puts it into a dock, ``undock`` takes it out of the one that holds
-        it, ``progress`` is how far it has come with what it was told last.
+        it, ``progress`` is how far it has come with what it was told last, ``repair`` mends what riders reported.
 
         Raises:
             ControlError: for a request that is not understood, or that cannot happen.
@@ -175,6 +177,9 @@ class Vehicles:
         match deed:
             case "dock":
                 self._put_into(vehicle, _dock(value))
+            case "repair":
+                if value is not True or not self.repair(vehicle):
+                    raise ControlError("repair is true, for a vehicle that waits for repair")
             case "undock":
                 if value is not True or not self._take_out(vehicle):
                     raise ControlError("undock is true, for a vehicle in a dock")

@@ -12,6 +12,7 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
 from kickstand.fleet.model import ClusterKind
 from kickstand.kernel import store
+from kickstand.support import service as support
 from local.demo import cities, past, streets
 from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
 from local.demo.partners import IN_BOTH, IN_PARIS, PENALTY, admit, take_in
@@ -29,6 +30,7 @@ __all__ = [
     "describe",
     "locate",
     "locate_station",
+    "repair",
     "seed",
 ]
 
@@ -120,6 +122,16 @@ def locate(vehicle_id: int) -> Status | None:
         locked=vehicle.locked,
         dock=Dock(spot.cluster_id, spot.number) if (spot := vehicle.spot) and not spot.virtual else None,
     )
+
+
+def repair(vehicle_id: int) -> bool:
+    """Let staff repair a vehicle; answers whether it waited for that."""
+    store.begin()
+    maintenance_id = support.maintenance_of(vehicle_id)
+    if maintenance_id is None:
+        return False
+    support.complete_maintenance(maintenance_id)
+    return True
 
 
 def locate_station(cluster_id: int) -> tuple[float, float] | None:

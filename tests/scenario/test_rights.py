@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 from shapely.geometry import shape
 
-from kickstand.kernel import ids
+from kickstand.kernel import ids, store
 from kickstand.pricing.service import current, publish_tariff
+from kickstand.rental import reservations
 from local.server import Platform
 from local.testing import running_platform
 from tests.support.rights import Asked, recorded
@@ -21,6 +22,7 @@ UNSEEN = {
     # What a repetition after a crash looks at before it does something again.
     "FollowRentalsRole": {("dynamodb:BatchGetItem", "FleetTable")},
     "NotifyRidersRole": {("dynamodb:BatchGetItem", "MessagingTable")},
+    "FollowMaintenancesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     # The role signs the link, the client follows it.
     "RentalRequestsRole": {("s3:GetObject", "DocumentsBucket/receipts/*")},
 }
@@ -32,9 +34,10 @@ class Day:
         self.platform = platform
         self.demo = self.call("GET", "/_local/demo")["surfaces"]["voi"]
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         data = json.dumps(body).encode() if body is not None else None
-        return self._send(method, path, data, {**self._credentials(path), "content-type": "application/json"})
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send(method, path, data, {**self._credentials(path), "content-type": "application/json", **named})
 
     def post_form(self, path: str, **members: str) -> Any:
         kind = {"content-type": "application/x-www-form-urlencoded"}
@@ -84,6 +87,8 @@ def live(day: Day) -> None:
     day.post_form("/maas/auth/token", **grant)
     day.call("PUT", "/maas/users/kari")
     look_after_a_user(day)
+    ask_around(day)
+    break_and_repair(day)
 
     zone = day.call("GET", "/voi/v1/zone/info")["data"]["attributes"]["zones"][0]["zoneId"]
     areas = day.call("GET", f"/voi/v1/zone/id/{zone}")["data"]["attributes"]["areas"]
@@ -124,6 +129,28 @@ def look_after_a_user(day: Day) -> None:
     new = day.call("POST", f"{user}/penalties", {"penaltyPoints": 1, "tripId": int(described["tripId"])})
     day.call("GET", f"{user}/penalties")
     day.call("PATCH", f"{user}/penalties/{new['penaltyId']}", {})
+
+
+def ask_around(day: Day) -> None:
+    for question in ("areas", "system", "systems", "systems?position=59.9139,10.7522", "system/alerts"):
+        day.call("GET", f"/maas/{question}", on_behalf_of="kari")
+    day.call("GET", "/maas/crm/1/settings?userId=kari&platform=ios")
+
+
+def break_and_repair(day: Day) -> None:
+    """A vehicle breaks while somebody has it reserved; two riders report it, and one of them hears of its repair."""
+    described = day.call("GET", "/_local/demo")["surfaces"]["maas"]["ids"]
+    store.begin()
+    vehicle = reservations.get(int(described["reservationId"])).vehicle_id
+    day.call("GET", f"/maas/vehicles/{vehicle}/damagereports/types?locale=nb")
+    report = {"userId": "K-7", "damageTypeIds": [12], "notifyOnRepair": True}
+    day.call("POST", f"/maas/vehicles/{vehicle}/damagereports", report)
+    for damage in (12, 1):  # one that joins, one that is worse
+        report = {"userId": "somebody new", "damageTypeIds": [damage]}
+        day.call("POST", f"/maas/vehicles/{vehicle}/damagereports", report)
+    day.platform.settle()
+    day.call("POST", f"/_local/vehicles/{vehicle}", {"repair": True})
+    day.platform.settle()
 
 
 def inside(geometry: dict[str, Any]) -> list[float]:

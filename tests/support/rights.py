@@ -84,7 +84,8 @@ def grants(role: str) -> frozenset[Need]:
     resources = load(ROOT / "template.yaml")["Resources"]
     settings = resources[role]["Properties"]
     documents = [policy["PolicyDocument"] for policy in settings.get("Policies", [])]
-    documents += [resources[arn["Ref"]]["Properties"]["PolicyDocument"] for arn in settings["ManagedPolicyArns"]]
+    managed = [resources[arn["Ref"]]["Properties"] for arn in settings.get("ManagedPolicyArns", [])]
+    documents += [policy["PolicyDocument"] for policy in managed]
     return frozenset(
         (action, _name(resource))
         for document in documents

@@ -6,7 +6,6 @@ import hmac
 import pytest
 from botocore.session import Session
 
-from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import NetworkNotFound
 from kickstand.kernel import store
 from kickstand.support import crm
@@ -37,8 +36,6 @@ def test_each_platform_has_a_secret_of_its_own(city: City) -> None:
 
 
 def test_it_takes_one_reading(city: City) -> None:
-    fleet.known_network(1)
-    store.begin()
     with measured() as usage:
         crm.access(1, "U-7", Platform.IOS)
     assert usage.calls == ["BatchGetItem"]

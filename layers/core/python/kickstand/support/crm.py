@@ -35,7 +35,7 @@ def access(network_id: int, user_id: str, platform: Platform) -> CrmAccess:
         CrmNotConfigured: it has no customer relations system, or none for this platform.
     """
     store.expect(CrmItem.key(network_id))
-    fleet.known_network(network_id)
+    fleet.network(network_id)
     item = store.load(CrmItem.key(network_id))
     settings = item.entity if item else None
     if settings is None or platform not in settings.secrets:
