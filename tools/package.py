@@ -30,6 +30,9 @@ AWS_SERVICES: Final = frozenset({"dynamodb", "events", "iot-data", "s3", "sesv2"
 SERVICE_CALL: Final = re.compile(r"""client\(\s*["']([a-z0-9-]+)["']""")
 """How sources name a service that they call."""
 
+TOGETHER: Final = {"reactions": ("maas",)}
+"""Packages of functions that others carry along: who tells of a surface's events speaks in its words."""
+
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _JUNK_FOLDERS: Final = frozenset({"__pycache__", "bin", "tests", "f2py", "include"})
 _JUNK_SUFFIXES: Final = frozenset({".pyi", ".pxd", ".pyx", ".pxi", ".c", ".h", ".hpp", ".a", ".lib"})
@@ -100,10 +103,11 @@ def runtime_interpreter() -> Path:
 
 
 def package_function(package: str, python: Path) -> None:
-    """Zip one package of ``functions/``."""
+    """Zip one package of ``functions/``, with those that it carries along."""
     with TemporaryDirectory() as folder:
         stage = Path(folder)
-        _copy_sources(ROOT / "functions" / package, stage / package)
+        for each in (package, *TOGETHER.get(package, ())):
+            _copy_sources(ROOT / "functions" / each, stage / each)
         compile_all(stage, python, "/var/task")
         write(stage, BUILD / "functions" / f"{package}.zip")
 

@@ -21,7 +21,7 @@ from tests.support.rights import Asked, recorded
 UNSEEN = {
     # What a repetition after a crash looks at before it does something again.
     "FollowRentalsRole": {("dynamodb:BatchGetItem", "FleetTable")},
-    "NotifyRidersRole": {("dynamodb:BatchGetItem", "MessagingTable")},
+    "TellOfRentalsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     "FollowMaintenancesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     # The role signs the link, the client follows it.
     "RentalRequestsRole": {("s3:GetObject", "DocumentsBucket/receipts/*")},

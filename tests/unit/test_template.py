@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,17 @@ def test_handlers_exist_in_the_package_that_is_uploaded(body: dict[str, Any]) ->
     assert callable(handler(body["Handler"]))
     assert body["Runtime"] == "python3.13"
     assert body["Architectures"] == ["arm64"]
+
+
+def test_no_stream_is_read_by_more_functions_than_a_shard_serves_well() -> None:
+    sources = [
+        str(event["Properties"]["Stream"])
+        for resource in load(ROOT_TEMPLATE)["Resources"].values()
+        if resource["Type"] == "AWS::Serverless::Function"
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] == "DynamoDB"
+    ]
+    assert max(Counter(sources).values()) <= 2
 
 
 WORKFLOWS = {

@@ -1,0 +1,19 @@
+"""Everybody who is told what has happened, in one function for each table.
+
+A stream's shard serves two functions well. One of them commands vehicles and workflows, and waits for nobody; all who
+are only told share the other one.
+"""
+
+from typing import Final
+
+from kickstand.kernel.consumers import chained
+from maas import events as maas
+from reactions.fleet import project_listings
+from reactions.insights import count_rides
+from reactions.messaging import notify_riders
+
+tell_of_rentals: Final = chained(notify_riders, count_rides, maas.tell_of_riding)
+"""Riders by mail, figures, and clients by webhook."""
+
+tell_of_fleet: Final = chained(project_listings, maas.tell_of_lost_vehicles)
+"""Lists of vehicles and clusters, and clients by webhook."""
