@@ -201,7 +201,7 @@ _WORDS: Final[dict[tuple[Purpose, Lock | None, Progress | None], VehicleState]] 
 No lock stands for all that are not named, and no progress for all that is not named.
 """
 
-_RIDDEN: Final = frozenset({_D.IN_USE, _D.ON_HOLD})
+RIDDEN: Final = frozenset({_D.IN_USE, _D.ON_HOLD})
 _STAFFS: Final = frozenset({_D.WITH_OPERATOR, _D.IN_STOCK})
 _OVER: Final = frozenset({_D.LOST, _D.DECOMMISSIONED})
 
@@ -215,7 +215,7 @@ def state_of(condition: Condition) -> VehicleState:
         return at_rest if heard else _W.UNKNOWN
     if state is _D.IN_STOCK:
         return _W.DOCKING_JAMMED_OPERATION_LOCATION if progress is _G.JAMMED else at_rest
-    if state in _RIDDEN or purpose in {_P.PARK, _P.CANCEL}:
+    if state in RIDDEN or purpose in {_P.PARK, _P.CANCEL}:
         return _word(purpose, condition.lock, progress) or at_rest
     if state in _STAFFS:
         return _W.DOCKING_JAMMED_ADMINISTRATOR if progress is _G.JAMMED else at_rest
@@ -384,7 +384,7 @@ def vehicle_of(
         battery_charge=charge,
         battery_range=None if charge is None else range_of(charge, model),
         location=Location.of(
-            position, since, state_position=position if vehicle.rental_id is not None else None, spot=vehicle.spot
+            position, since, state_position=position if vehicle.state in RIDDEN else None, spot=vehicle.spot
         ),
         qr_code=vehicle.code,
         is_reserved=vehicle.hold is not None,

@@ -74,7 +74,7 @@ def _entry(network_id: int, entry: VehicleEntry) -> bytes:
     ).encode()
 
 
-_rendering: Final = Rendering(_entry, head=b'{"data":[', between=b",", tail=b"]}")
+_rendering: Final = Rendering[VehicleEntry](head=b'{"data":[', between=b",", tail=b"]}")
 
 
 def _expect_listing(zone_id: str) -> None:
@@ -120,7 +120,7 @@ def list_vehicles_by_zone(caller: ApiClient, query: ZoneQuery, request: Request)
     if request.has(etag):
         return Representation(etag, _LISTING_MAX_AGE_S)
     found = listing.read(network_id, view=RENTABLE)
-    body = _rendering.body(found)
+    body = _rendering.body(found, _entry)
     return Representation(found.etag, _LISTING_MAX_AGE_S, body=body.plain, packed=body.packed)
 
 

@@ -220,9 +220,9 @@ def test_a_surface_renders_what_it_reads() -> None:
     def render(network_id: int, entry: VehicleEntry) -> bytes:
         return json.dumps([network_id, entry.id, entry.code, entry.battery]).encode()
 
-    answer = Rendering(render, b"[", b",", b"]")
+    answer = Rendering[VehicleEntry](b"[", b",", b"]")
     react((None, vehicle(2)), (None, vehicle(1)))
-    assert json.loads(answer.body(read()).plain) == [[1, 1, "0001", 80], [1, 2, "0002", 80]]
+    assert json.loads(answer.body(read(), render).plain) == [[1, 1, "0001", 80], [1, 2, "0002", 80]]
 
 
 # ── Others write at the same time ────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from kickstand.clients import bearer, tokens
@@ -10,6 +11,9 @@ from kickstand.clients.errors import NotAuthenticated
 from kickstand.clients.model import ApiClient
 from kickstand.clients.store import ClientItem
 from kickstand.kernel import clock, ids, store
+from kickstand.kernel.cache import Recent
+
+_networks: Final[Recent[int, frozenset[int]]] = Recent(256)
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,14 @@ def authenticate(token: str | None) -> ApiClient:
     item = store.load(ClientItem.key(name.client_id))
     if item is None or not bearer.admits(item.entity, name, token, clock.now()):
         raise NotAuthenticated
-    return item.entity
+    client = item.entity
+    _networks.put(client.id, client.network_ids)
+    return client
+
+
+def known_networks(client_id: int) -> frozenset[int]:
+    """The networks that a client had when this process saw it last: a guess at what it will ask for, never a right."""
+    return _networks.get(client_id) or frozenset()
 
 
 def _uuid(text: str) -> UUID | None:

@@ -29,6 +29,7 @@ __all__ = [
     "project",
     "read",
     "rebuild",
+    "tag",
 ]
 
 BUCKETS: Final = 16
@@ -109,11 +110,13 @@ class Directory:
         etag: an entity tag, in quotes; moves when a cluster, or what stands in one, shows differently.
         listing: the clusters.
         stocks: what stands in each cluster that is not empty.
+        models: the vehicle models of what may stand there.
     """
 
     etag: str
     listing: Listing[ClusterEntry]
     stocks: Mapping[int, Stock]
+    models: frozenset[int]
 
     def clusters(self) -> Iterator[tuple[ClusterEntry, Stock]]:
         """The clusters with what stands there, in no particular order."""
@@ -153,7 +156,7 @@ def read(*network_ids: int) -> Directory:
             stock = stocks.setdefault(each.cluster_id, Stock())
             stock.parked[each.number] = each.vehicle_id
             stock.rentable[each.model_id] += each.rentable
-    return Directory(tag(listing.etag, docked.etag), listing, stocks)
+    return Directory(tag(listing.etag, docked.etag), listing, stocks, docked.models)
 
 
 def _parked(docked: Listing[VehicleEntry], bucket: Bucket) -> list[_Parked]:

@@ -35,10 +35,14 @@ BUCKETS: Final = 64
 
 
 def whereabouts(vehicle: Vehicle) -> tuple[Position, datetime]:
-    """Where a vehicle is shown to be, and since when: while somebody rides it, where and when that began."""
-    if vehicle.rental_id is None or vehicle.taken_from is None:
-        return vehicle.position, vehicle.located_at
-    return vehicle.taken_from, ids.created_at(vehicle.rental_id)
+    """Where a vehicle is shown to be, to a centimetre, and since when.
+
+    While somebody rides it, that is where and when the ride began.
+    """
+    position, since = vehicle.position, vehicle.located_at
+    if vehicle.rental_id is not None and vehicle.taken_from is not None:
+        position, since = vehicle.taken_from, ids.created_at(vehicle.rental_id)
+    return Position(longitude=round(position.longitude, 7), latitude=round(position.latitude, 7)), since
 
 
 def is_rentable(vehicle: Vehicle) -> bool:
@@ -57,8 +61,8 @@ def entry_of(vehicle: Vehicle) -> VehicleEntry | None:
         revision=vehicle.revision,
         public_id=vehicle.public_id,
         code=vehicle.code,
-        longitude=round(position.longitude, 7),
-        latitude=round(position.latitude, 7),
+        longitude=position.longitude,
+        latitude=position.latitude,
         battery=vehicle.battery_percent,
         located_at=clock.milliseconds(located_at),
         state=vehicle.state,

@@ -52,7 +52,7 @@ class Bucket(BaseModel):
         listing: what is listed, such as ``VEHICLES``.
         number: the things' ids modulo the number of buckets.
         version: differs from every other version the bucket ever had.
-        views: the version at which each view of the listing changed last in this bucket.
+        views: the version at which each view of the listing changed last in this bucket; 0 where it has shown nothing.
         packed: entries and departures, compressed.
     """
 

@@ -251,7 +251,7 @@ class Projection(Generic[T, E]):
             network_id=network_id,
             number=number,
             version=version,
-            views={view: views.get(view, version) for view in self._views()} | dict.fromkeys(moved, version),
+            views={view: views.get(view, 0) for view in self._views()} | dict.fromkeys(moved, version),
             packed=listing_store.pack(self._shape.codec, entries, remembered),
         )
 
@@ -283,7 +283,7 @@ class Projection(Generic[T, E]):
                 models.update(self._models(entries.values()))
             listed = sum(len(entries) for entries, _ in contents.values())
             return [
-                self._bucket(network_id, number, *each, views={}, moved=())
+                self._bucket(network_id, number, *each, views={}, moved=self._views())
                 for number, each in contents.items()
                 if number in known or any(each)
             ]
@@ -381,7 +381,7 @@ def _note(sighting: Sighting[E], entries: dict[int, E], gone: dict[int, Gone]) -
 
 
 def _versions(header: Header | None, view: str) -> dict[int, int]:
-    return {int(number): version for number, version in header.views[view].items()} if header else {}
+    return {int(number): version for number, version in header.views[view].items() if version} if header else {}
 
 
 def _models_of(headers: Iterable[Header | None]) -> frozenset[int]:
@@ -417,7 +417,6 @@ class Rendering(Generic[E]):
     """A surface's answer made from listings. Buckets that have not moved are neither rendered nor compressed again.
 
     Args:
-        entry: the bytes of one entry, given the network's id; without any, it is left out.
         head: what comes before the first entry.
         between: what comes between two entries.
         tail: what comes after the last entry.
@@ -425,28 +424,27 @@ class Rendering(Generic[E]):
 
     def __init__(
         self,
-        entry: Callable[[int, E], bytes],
         head: bytes = b'{"data":[',
         between: bytes = b",",
         tail: bytes = b"]}",
     ) -> None:
-        self._entry = entry
         self._separator = between
         self._head, self._between, self._tail = gz.piece(head), gz.piece(between), gz.piece(tail)
         self._pieces: Recent[int, dict[int, tuple[Hashable, Piece]]] = Recent(_NETWORKS)
         self._bodies: Recent[tuple[int, ...], tuple[Hashable, Body]] = Recent(_BODIES)
 
-    def body(self, listing: Listing[E], stamp: Hashable = None) -> Body:
+    def body(self, listing: Listing[E], entry: Callable[[int, E], bytes], stamp: Hashable = None) -> Body:
         """The whole answer for a listing.
 
         Args:
             listing: always of the same view.
-            stamp: stands for whatever else the entries' bytes depend on.
+            entry: the bytes of one entry, given its network's id; without any, it is left out.
+            stamp: stands for whatever the bytes depend on beside the entry.
         """
         known = self._bodies.get(listing.network_ids)
         if known is not None and known[0] == (listing.etag, stamp):
             return known[1]
-        pieces = list(self._all_pieces(listing, stamp))
+        pieces = list(self._all_pieces(listing, entry, stamp))
         body = Body(b"".join(piece.plain for piece in pieces), gz.assembled(pieces))
         return self._bodies.put(listing.network_ids, ((listing.etag, stamp), body))[1]
 
@@ -455,15 +453,20 @@ class Rendering(Generic[E]):
         self._pieces.clear()
         self._bodies.clear()
 
-    def _all_pieces(self, listing: Listing[E], stamp: Hashable) -> Iterator[Piece]:
+    def _all_pieces(self, listing: Listing[E], entry: Callable[[int, E], bytes], stamp: Hashable) -> Iterator[Piece]:
         yield self._head
         first = True
         for network_id in listing.network_ids:
             known = self._pieces.get(network_id) or {}
             current: dict[int, tuple[Hashable, Piece]] = {}
             for bucket in listing.buckets:
-                if bucket.network_id == network_id:
-                    current[bucket.number] = self._current(listing, bucket, stamp, known.get(bucket.number))
+                if bucket.network_id != network_id:
+                    continue
+                version, before = (bucket.views[listing.view], stamp), known.get(bucket.number)
+                if before is None or before[0] != version:
+                    rendered = (entry(network_id, each) for each in listing.entries_of(bucket))
+                    before = version, gz.piece(self._separator.join(each for each in rendered if each))
+                current[bucket.number] = before
             self._pieces.put(network_id, current)
             for _, piece in current.values():
                 if not piece.plain:
@@ -473,12 +476,3 @@ class Rendering(Generic[E]):
                 yield piece
                 first = False
         yield self._tail
-
-    def _current(
-        self, listing: Listing[E], bucket: Bucket, stamp: Hashable, known: tuple[Hashable, Piece] | None
-    ) -> tuple[Hashable, Piece]:
-        version = bucket.views[listing.view], stamp
-        if known is not None and known[0] == version:
-            return known
-        rendered = (self._entry(bucket.network_id, entry) for entry in listing.entries_of(bucket))
-        return version, gz.piece(self._separator.join(each for each in rendered if each))

@@ -121,6 +121,18 @@ def model(model_id: int) -> VehicleModel:
     return _models.put(model_id, (clock.now(), item.entity))[1]
 
 
+def models(model_ids: Iterable[int]) -> dict[int, VehicleModel]:
+    """Vehicle models by their ids, as they were at most a minute ago; one read at most.
+
+    Raises:
+        LookupError: one of them does not exist.
+    """
+    wanted = sorted(model_ids)
+    for model_id in wanted:
+        expect_model(model_id)
+    return {model_id: model(model_id) for model_id in wanted}
+
+
 def _known_model(model_id: int) -> VehicleModel | None:
     known = _models.get(model_id)
     return known[1] if known is not None and clock.now() - known[0] < _MODEL_FRESH else None

@@ -143,6 +143,7 @@ class Surface(ABC, Generic[Caller]):
         form: bool = False,
         documented: bool = True,
         deprecated: bool = False,
+        expects: Callable[[int], None] | None = None,
     ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
@@ -165,6 +166,7 @@ class Surface(ABC, Generic[Caller]):
             form: the body is a form instead of JSON.
             documented: the published reference has the operation.
             deprecated: the published reference advises against it.
+            expects: announces what it will read for the client whose id it is given.
         """
 
         def declare(function: Callable[..., BaseModel | Representation]) -> Handler:
@@ -198,7 +200,7 @@ class Surface(ABC, Generic[Caller]):
                 deprecated=deprecated,
             )
             self.operations[declared.id] = declared
-            run = _Runner(self, declared, function, frozenset(parameters), refusals or {})
+            run = _Runner(self, declared, function, frozenset(parameters), refusals or {}, expects)
 
             @wraps(function)
             def handler(event: Event, context: Any) -> Answer:  # noqa: ANN401 - the Lambda context
@@ -220,12 +222,14 @@ class _Runner(Generic[Caller]):
         function: Callable[..., BaseModel | Representation],
         wants: frozenset[str],
         refusals: Mapping[type[DomainError], ErrorAnswer],
+        expects: Callable[[int], None] | None,
     ) -> None:
         self.surface = surface
         self.operation = operation
         self.function = function
         self.wants = wants
         self.refusals = refusals
+        self.expects = expects
         self.models = operation.inputs
         self.loads = [
             (part, name, marker)
@@ -340,6 +344,8 @@ class _Runner(Generic[Caller]):
 
     def _expect(self, request: Request, arguments: Mapping[str, Any]) -> None:
         client_id = self.surface.claimed_client(request)
+        if self.expects is not None and client_id is not None:
+            self.expects(client_id)
         for part, name, marker in self.loads:
             value = getattr(arguments.get(part), name, None)
             if value is None:
