@@ -393,7 +393,7 @@ def test_a_report_takes_one_reading_and_one_writing(city: City) -> None:
         support.report_damage(city.client, vehicle.id, user, [BRAKES], "It squeaks")
     assert opening.calls == ["BatchGetItem", "TransactWriteItems"]
     assert opening.read_units <= 3
-    assert opening.write_units <= 14  # report, maintenance, mark, vehicle and a new user's two items
+    assert opening.write_units <= 12  # report, maintenance, mark, vehicle and a new user's two items
 
     store.begin()
     with measured() as joining:
@@ -409,7 +409,7 @@ def test_a_repair_takes_two_readings_and_one_writing(city: City) -> None:
     with measured() as usage:
         support.complete_maintenance(maintenance_id)
     assert usage.calls == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
-    assert usage.write_units <= 8
+    assert usage.write_units <= 6
 
 
 def test_the_item_of_a_maintenance_is_small(city: City) -> None:
