@@ -23,6 +23,7 @@ TAGS: Final = {
     "Dock groups": "Places where vehicles stand.",
     "Areas": "Where rules differ.",
     "System": "City operations.",
+    "Webhooks": "Where events are sent, and what has become of them.",
     "Webhook Interface": "What is sent to clients when something happens.",
 }
 

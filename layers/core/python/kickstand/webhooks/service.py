@@ -78,6 +78,11 @@ def register(
     return endpoint
 
 
+def expect(client_id: int) -> None:
+    """Announce that a client's endpoints will be needed, before the first read."""
+    store.expect(EndpointsItem.key(client_id))
+
+
 def endpoints(client_id: int) -> tuple[Endpoint, ...]:
     """A client's endpoints, oldest first."""
     return _known(client_id).endpoints
