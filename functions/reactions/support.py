@@ -1,4 +1,4 @@
-"""What follows from reports of damage and from repairs."""
+"""What follows from repairs."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from kickstand.kernel.consumers import Change, stream_consumer
 from kickstand.kernel.events import Event
 from kickstand.messaging import service as messaging
 from kickstand.messaging.model import Message
-from kickstand.rental import reservations
 from kickstand.support import service as support
 from kickstand.support.model import Maintenance
 from kickstand.support.store import MaintenanceItem
@@ -18,13 +17,9 @@ logger = Logger()
 
 @stream_consumer(MaintenanceItem)
 def follow_maintenances(change: Change[Maintenance]) -> None:
-    """Cancel the reservation of a vehicle that broke; tell riders who asked for it of a repair."""
+    """Tell riders of a repair who asked for it."""
     maintenance, event = change.new, change.event
-    if maintenance is None or event is None:
-        return
-    if "reservation_id" in event.data:
-        reservations.drop(event.data["reservation_id"])
-    if event.name == "MaintenanceCompleted":
+    if maintenance is not None and event is not None and event.name == "MaintenanceCompleted":
         _notify(maintenance, event)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from kickstand.fleet.model import Vehicle
 from kickstand.kernel.events import Event
@@ -51,13 +51,13 @@ def opened(maintenance_id: int, vehicle: Vehicle, report: DamageReport) -> Maint
         vehicle_code=vehicle.code,
         severity=report.severity,
         opened_at=report.created_at,
-        event=Event.new("MaintenanceOpened", report.created_at, **_loss(vehicle, report.severity)),
+        event=Event.new("MaintenanceOpened", report.created_at),
     )
 
 
-def escalation(vehicle: Vehicle, severity: Severity, at: datetime) -> Event:
+def escalation(at: datetime) -> Event:
     """What happens to a maintenance when a further report makes it more urgent."""
-    return Event.new("MaintenanceEscalated", at, **_loss(vehicle, severity))
+    return Event.new("MaintenanceEscalated", at)
 
 
 def completed(maintenance: Maintenance, at: datetime) -> Maintenance:
@@ -70,13 +70,6 @@ def completed(maintenance: Maintenance, at: datetime) -> Maintenance:
             "event": Event.new("MaintenanceCompleted", at),
         }
     )
-
-
-def _loss(vehicle: Vehicle, severity: Severity) -> dict[str, Any]:
-    """Which reservation loses its vehicle."""
-    if vehicle.hold is None or not withdraws(severity):
-        return {}
-    return {"reservation_id": vehicle.hold.reservation_id}
 
 
 def identity_token(user_id: str, secret: str) -> str:

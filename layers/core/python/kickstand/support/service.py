@@ -111,7 +111,7 @@ def _join(tx: store.Transaction, vehicle: Vehicle, report: DamageReport, known: 
         return
     same &= OpenMaintenanceItem.severity == known
     tx.update(mark, [OpenMaintenanceItem.severity.set(severity)], condition=same, otherwise=store.Contention)
-    event = rules.escalation(vehicle, report.severity, report.created_at)
+    event = rules.escalation(report.created_at)
     actions: list[store.Action] = [
         MaintenanceItem.severity.set(severity),
         MaintenanceItem.event.set(event),
