@@ -144,7 +144,7 @@ def _receive_dock_event(event: DockMessage) -> None:
         return
     if event.type == "docking":
         if vehicle.rental_id is not None:
-            lifecycle.docked(vehicle.rental_id, cluster.spot(event.number), at)
+            lifecycle.docked(vehicle.rental_id, cluster.spot(event.number), cluster.position, at)
         # Comes last: should this not happen, the ride has ended all the same, and the event comes again.
         clusters.dock(vehicle.id, cluster.id, event.number, at, _standing(cluster.network_id, cluster.position))
     else:

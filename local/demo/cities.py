@@ -131,6 +131,8 @@ def open_networks() -> Tariffs:
             terms = Terms(
                 currency=network.currency, start_price=start, price_per_minute=minute, vat_percent=network.vat_percent
             )
+            if model_id == BIKE:  # it says nothing of its way: back in its dock it seems not to have moved
+                terms = terms.model_copy(update={"free_under_m": 0})
             tariffs[network.id, model_id] = pricing.publish_tariff(network.id, model_id, terms)
     return tariffs
 

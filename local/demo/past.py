@@ -80,7 +80,7 @@ def trip(streets: Streets, network: Network) -> Rental:
     begun = rules.started(TRIP, renter, _held(before, reservation), started_at)
     begun = begun.model_copy(update={"public_id": uuid(TRIP)})
     track = rules.first_track(begun).model_copy(update={"distance_m": 3_400, "position": vehicle.position})
-    over = rules.docked(rules.unlocked(begun, started_at), track, spot, ended_at, ended_at)
+    over = rules.docked(rules.unlocked(begun, started_at), track, spot, vehicle.position, ended_at, ended_at)
     taken = {
         "state": ReservationState.COMPLETED,
         "updated_at": started_at,

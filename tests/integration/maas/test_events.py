@@ -210,7 +210,7 @@ def test_a_bike_that_is_put_into_a_dock(scene: Scene) -> None:
     scene.does(lambda: lifecycle.confirm_unlocked(rental.id))
     spot = bike.spot.model_copy(update={"number": 4}) if bike.spot else None
     assert spot is not None
-    scene.does(lambda: lifecycle.docked(rental.id, spot, scene.now))
+    scene.does(lambda: lifecycle.docked(rental.id, spot, group.position, scene.now))
     told = scene.tells()
     assert states(told) == ["starting", "in_progress", "completed"]
     assert told[0].payload["startedAtLocation"]["dock"]["dockNumber"] == 1

@@ -177,7 +177,7 @@ def test_only_its_client_sees_the_trip_and_nobody_sees_where_it_goes(city: City,
     }
     assert (mine["status"], mine["state"]) == ("on_trip", "in_progress")
     store.begin()
-    lifecycle.docked(rental.id, cluster.spot(1), clock.now() + timedelta(seconds=1))
+    lifecycle.docked(rental.id, cluster.spot(1), cluster.position, clock.now() + timedelta(seconds=1))
     store.begin()
     after = by_id(api, vehicle)
     assert (after["lastTripId"], "trip" in after) == (rental.id, False)

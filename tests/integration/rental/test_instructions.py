@@ -233,10 +233,11 @@ def test_a_dock_ends_a_ride_at_once(world: World) -> None:
     world.advance(700)
     spot = Spot(cluster_id=7, cluster_name="58", number=3)
     for _ in range(2):
-        lifecycle.docked(rental.id, spot, clock.now())
+        lifecycle.docked(rental.id, spot, FAR, clock.now())
         store.begin()
     over = rentals.get(rental.id)
     assert (over.state, over.end_spot, over.end_reason) == (RentalState.COMPLETED, spot, EndReason.RIDER)
+    assert (over.vehicle_end, over.distance_m) == (FAR, round(OSLO.distance_m(FAR)))  # it told nothing of its way
     assert over.fare is not None
     assert over.event.name == "RentalCompleted"
     assert fleet.vehicle(rental.vehicle_id).state is VehicleState.AVAILABLE
@@ -246,7 +247,7 @@ def test_a_docks_old_news_end_nothing(world: World) -> None:
     before = clock.now()
     world.advance(60)
     rental = begun(world, BIKE)
-    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), before)
+    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), OSLO, before)
     store.begin()
     assert rentals.get(rental.id).is_open
 
@@ -255,7 +256,7 @@ def test_a_dock_completes_what_was_ending(world: World) -> None:
     rental = begun(world)
     ending = tell(world, rental, END)
     world.advance(5)
-    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), clock.now())
+    lifecycle.docked(rental.id, Spot(cluster_id=7, cluster_name="58", number=3), OSLO, clock.now())
     store.begin()
     over = rentals.get(rental.id)
     assert (over.state, over.ended_at, over.fare) == (RentalState.COMPLETED, ending.ended_at, ending.fare)

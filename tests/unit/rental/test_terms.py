@@ -187,7 +187,7 @@ def test_elsewhere_a_plan_may_allow_it_at_a_fee() -> None:
 
 @pytest.mark.parametrize(("seconds", "charged_until"), [(-5, 0), (60, 60), (90, 80)])
 def test_a_dock_ends_a_rental_within_its_time(seconds: int, charged_until: int) -> None:
-    over = rules.docked(riding(), track(), SPOT, after(seconds), after(80))
+    over = rules.docked(riding(), track(), SPOT, track().position, after(seconds), after(80))
     assert (over.ended_at, over.end_spot) == (after(charged_until), SPOT)
     assert over.version == riding().version + 2
 

@@ -11,6 +11,7 @@ from kickstand.identity import penalties
 from kickstand.identity import service as identity
 from kickstand.identity.model import Penalty, PenaltyType
 from kickstand.kernel import clock, store
+from kickstand.kernel.place import Position
 from kickstand.rental import changes, gateway, rules
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RENTAL_STATES, EndReason, Rental, RentalState, RentalTrigger, Track, Transition
@@ -75,12 +76,13 @@ def miss_lock(rental_id: int, reason: Unavailability, command_id: str | None = N
     _complete(rental_id, VehicleTrigger.WITHDRAW, reason, command_id)
 
 
-def docked(rental_id: int, spot: Spot, at: datetime) -> None:
+def docked(rental_id: int, spot: Spot, place: Position, at: datetime) -> None:
     """A dock holds the vehicle of a rental: that ends it. News older than the rental, or about an ended one, are none.
 
     Args:
         rental_id: the rental.
         spot: the dock.
+        place: where it is.
         at: when the dock closed.
     """
 
@@ -92,9 +94,10 @@ def docked(rental_id: int, spot: Spot, at: datetime) -> None:
         if rental.is_open:
             changes.use_of_plan(tx, rental, after)
 
-    changes.decide(
-        rental_id, lambda rental, track: rules.docked(rental, track, spot, at, clock.now()), when=holds, also=give_back
-    )
+    def end(rental: Rental, track: Track) -> Rental:
+        return rules.docked(rental, track, spot, place, at, clock.now())
+
+    changes.decide(rental_id, end, when=holds, also=give_back)
 
 
 # ── What timers do ───────────────────────────────────────────────────────────────────────────────────────────────────

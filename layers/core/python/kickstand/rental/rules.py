@@ -430,10 +430,14 @@ def completed(rental: Rental, now: datetime) -> Rental:
     return _moved(rental, RentalTrigger.COMPLETE, Event.new("RentalCompleted", now), transition=rental.transition)
 
 
-def docked(rental: Rental, track: Track, spot: Spot, at: datetime, now: datetime) -> Rental:
-    """The rental whose vehicle has been put into a dock: over and complete at once, for the dock holds the vehicle."""
+def docked(rental: Rental, track: Track, spot: Spot, place: Position, at: datetime, now: datetime) -> Rental:
+    """The rental whose vehicle has been put into a dock: over and complete at once, for the dock holds the vehicle.
+
+    What the vehicle has not told of its way to ``place``, where the dock is, counts as the straight line.
+    """
     if rental.is_open:
         at = min(max(at, rental.started_at), now)
+        track = tracked(track, place, track.verdict, at, locked=True, speed_kmh=0)
         rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
     return completed(rental, now).model_copy(update={"end_spot": spot})
 
