@@ -1,4 +1,4 @@
-"""What follows from damage and repair: mails to who asked, and reservations that lose their vehicle."""
+"""What follows from a repair: mails to who asked."""
 
 import io
 from collections.abc import Iterator
@@ -8,17 +8,12 @@ import pytest
 from botocore.session import Session
 from moto.ses.models import ses_backends
 
-from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Vehicle
-from kickstand.identity import service as identity
 from kickstand.identity.store import RiderItem
 from kickstand.kernel import aws as kernel_aws
 from kickstand.kernel import consumers, store
 from kickstand.messaging import gateway
 from kickstand.messaging.model import Mail
-from kickstand.rental import gateway as workflows
-from kickstand.rental import reservations
-from kickstand.rental.model import ReservationState
 from kickstand.support import service as support
 from kickstand.support.model import Maintenance
 from kickstand.support.store import MaintenanceItem
@@ -152,30 +147,3 @@ def test_a_second_maintenance_is_news_of_its_own(city: City) -> None:
     for _ in range(2):
         assert react(completed(report(city, vehicle, "asked")))
     assert len(sent()) == 2
-
-
-# ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("escalates", [False, True])
-def test_a_reservation_whose_vehicle_broke_is_cancelled(
-    city: City, monkeypatch: pytest.MonkeyPatch, escalates: bool
-) -> None:
-    monkeypatch.setattr(workflows, "start_reservation_workflow", lambda *_: None)
-    vehicle = city.vehicle()
-    before = None
-    if escalates:
-        before = support.maintenance(report(city, vehicle, "reporter", BELL))
-    store.begin()
-    reservation = reservations.reserve(city.client, "holder", vehicle.id)
-    maintenance_id = report(city, vehicle, "reporter", BRAKES)
-    store.begin()
-    news = record(before, support.maintenance(maintenance_id))
-    for _ in range(2):
-        assert react(news)
-    store.begin()
-    cancelled = reservations.get(reservation.id)
-    assert (cancelled.state, cancelled.by_operator) == (ReservationState.CANCELLED, True)
-    assert reservations.list_active(city.client, "holder") == []
-    assert fleet.vehicle(vehicle.id).hold is None
-    assert identity.external(city.client, "holder").rider_id == reservation.rider_id
