@@ -46,6 +46,10 @@ class MaasClient:
         """All vehicles, by id."""
         return {each["id"]: each for each in self.http.get("/vehicles").document["data"]}
 
+    def dock_groups(self) -> list[dict[str, Any]]:
+        """All dock groups."""
+        return list(self.http.get("/dockgroups").document["data"])
+
     def dock_group(self, dock_group: int) -> dict[str, Any]:
         """What there is to know about a dock group."""
         return dict(self.http.get(f"/dockgroups/{dock_group}").document)

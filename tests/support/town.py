@@ -16,6 +16,7 @@ from shapely.geometry import Point, shape
 from shapely.ops import unary_union
 
 from kickstand.clients import service as clients
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Category, Unavailability, VehicleState
 from kickstand.kernel import clock, ids, store
@@ -31,6 +32,9 @@ Place = tuple[float, float]
 OSLO: Final = "1"
 PARIS: Final = "2"
 T = TypeVar("T")
+
+_VIRTUAL_FROM: Final = 10_000
+"""The demo's clusters without hardware have greater numbers."""
 
 _UNNOTICED_S: Final = 19 * 60
 _PATIENCE = 8
@@ -109,6 +113,13 @@ def condition(vehicle: Vehicle) -> tuple[VehicleState, set[Unavailability]]:
     store.begin()
     found = fleet.vehicle(vehicle.number)
     return found.state, set(found.unavailabilities)
+
+
+def known(number: int) -> Vehicle:
+    """A vehicle by the platform's own id of it."""
+    store.begin()
+    found = fleet.vehicle(number)
+    return Vehicle(str(found.public_id), found.code, (found.position.longitude, found.position.latitude))
 
 
 def is_free_scooter(vehicle: Vehicle) -> bool:
@@ -203,6 +214,23 @@ class Town:
                 return vehicle
         raise AssertionError("every vehicle is taken")
 
+    def docked(self, category: str) -> tuple[int, Vehicle]:
+        """A station in Oslo, and a vehicle in one of its docks that can be rented and was not taken before."""
+        for number, shown in self.maas.vehicles().items():
+            dock = shown["location"].get("dock")
+            if dock is None or shown["vehicleCategory"] != category or shown["status"] != "available":
+                continue
+            vehicle = known(number)
+            if vehicle.id not in self._taken and dock["dockGroupId"] < _VIRTUAL_FROM:
+                self._taken.add(vehicle.id)
+                return dock["dockGroupId"], vehicle
+        raise AssertionError(f"every {category} is taken")
+
+    def free_dock(self, station: int) -> dict[str, int]:
+        """A dock of a station that works and holds nothing, as the simulator is told of it."""
+        store.begin()
+        return {"cluster_id": station, "number": clusters.cluster(station).free_docks[0]}
+
     # ── Where things are ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def area(self, kind: str, zone: str = OSLO) -> Any:
@@ -237,6 +265,11 @@ class Town:
     def moves(self, vehicle: Vehicle, place: Place, speed_kmh: float = 15) -> None:
         """A vehicle reports from a place, and the platform takes note."""
         self.control(vehicle, move_to=place, speed_kmh=speed_kmh)
+        self.settle()
+
+    def docks(self, vehicle: Vehicle, dock: dict[str, int]) -> None:
+        """Somebody puts a vehicle into a dock, and the platform takes note."""
+        self.control(vehicle, dock=dock)
         self.settle()
 
     def control(self, vehicle: Vehicle, **wishes: object) -> None:
