@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -84,16 +85,14 @@ class AvailabilityInfo(Wire):
     ) -> "AvailabilityInfo":
         """What can be taken and left at a cluster."""
         serves = group.state is ClusterState.ACTIVE
-        available = _available(stock, models) if serves else Counter[VehicleCategory]()
+        available = _available(stock, models) if serves else {}
         return cls(
-            available_vehicles=available.total(),
+            available_vehicles=sum(available.values()),
             available_docks=stock.free_docks(group) if serves else 0,
             total_vehicles=len(stock.parked),
             total_docks=len(group.docks),
             vehicle_categories=[
-                CategoryAvailability(category=each, available=available[each])
-                for each in VehicleCategory
-                if available[each]
+                CategoryAvailability(category=category, available=number) for category, number in available.items()
             ],
             docks=[
                 Dock(number=number, state=DockState(state), vehicle_id=stock.parked.get(number))
@@ -104,16 +103,22 @@ class AvailabilityInfo(Wire):
         )
 
 
+_CATEGORIES: Final = list(VehicleCategory)
 _WORDS: Final = {category: word for word, category in CATEGORIES.items()}
 
 
-def _available(stock: Stock, models: Mapping[int, VehicleModel]) -> Counter[VehicleCategory]:
-    found: Counter[VehicleCategory] = Counter()
+def _available(stock: Stock, models: Mapping[int, VehicleModel]) -> dict[VehicleCategory, int]:
+    found: dict[VehicleCategory, int] = {}
     for model_id, number in stock.rentable.items():
         model = models.get(model_id) or fleet.model(model_id)  # it may be newer than the models that were read
         if is_shown(model):
-            found[_WORDS[model.category]] += number
-    return found
+            word = _WORDS[model.category]
+            found[word] = found.get(word, 0) + number
+    return dict(sorted(found.items(), key=_place)) if len(found) > 1 else found
+
+
+def _place(found: tuple[VehicleCategory, int]) -> int:
+    return _CATEGORIES.index(found[0])
 
 
 class DockGroup(Wire):
@@ -233,23 +238,31 @@ def _stamp(models: Mapping[int, VehicleModel]) -> str:
 
 def _entry(group: ClusterEntry, stock: Stock, models: Mapping[int, VehicleModel], *, superpowers: bool) -> bytes:
     # A city has a thousand of these: written by hand, they take a fraction of the time of a thousand models.
-    texts = (("name", group.name), ("title", group.title), ("subtitle", group.subtitle), ("address", group.address))
-    words = "".join(f'"{key}":{json.dumps(text, ensure_ascii=False)},' for key, text in texts if text is not None)
     serves = group.state is ClusterState.ACTIVE
-    available = _available(stock, models) if serves else Counter[VehicleCategory]()
-    categories = ",".join(
-        f'{{"category":"{each}","available":{available[each]}}}' for each in VehicleCategory if available[each]
-    )
+    available = _available(stock, models) if serves else {}
+    categories = ",".join(f'{{"category":"{word}","available":{number}}}' for word, number in available.items())
     docks = ""
     if superpowers:
         docks = f',"docks":[{",".join(_dock(number, state, stock) for number, state in group.docks)}]'
+    before, after = _around(group)
     return (
+        f'{before}"availableVehicles":{sum(available.values())},'
+        f'"availableDocks":{stock.free_docks(group) if serves else 0},'
+        f'"totalVehicles":{len(stock.parked)},"totalDocks":{len(group.docks)},"vehicleCategories":[{categories}]{docks}'
+        f"{after}"
+    ).encode()
+
+
+@lru_cache(maxsize=8192)
+def _around(group: ClusterEntry) -> tuple[str, str]:
+    """What is written of a cluster before and after what stands there."""
+    texts = (("name", group.name), ("title", group.title), ("subtitle", group.subtitle), ("address", group.address))
+    words = "".join(f'"{key}":{json.dumps(text, ensure_ascii=False)},' for key, text in texts if text is not None)
+    before = (
         f'{{"id":{group.id},"createdAt":"{_time(group.created_at)}","updatedAt":"{_time(group.updated_at)}",'
         f'"type":"{_TYPES[group.type]}","state":"{_STATES[group.state]}",{words}"availabilityInfo":{{'
-        f'"availableVehicles":{available.total()},"availableDocks":{stock.free_docks(group) if serves else 0},'
-        f'"totalVehicles":{len(stock.parked)},"totalDocks":{len(group.docks)},"vehicleCategories":[{categories}]{docks}'
-        f'}},"geometry":{{"type":"Point","coordinates":[{group.longitude},{group.latitude}]}}}}'
-    ).encode()
+    )
+    return before, f'}},"geometry":{{"type":"Point","coordinates":[{group.longitude},{group.latitude}]}}}}'
 
 
 def _dock(number: int, state: str, stock: Stock) -> str:
@@ -275,10 +288,9 @@ def _time(number: int) -> str:
 def get_dock_group(caller: Caller, path: DockGroupPath, query: SuperpowersQuery) -> DockGroup:
     """Get a dock group, with what is there to take and to leave at this moment."""
     cluster = _visible(caller, path, query)
-    stock = Stock(parked={int(number): vehicle_id for number, vehicle_id in cluster.parked.items()})
-    vehicles = clusters.vehicles_at(cluster)
-    stock.rentable.update(each.model_id for each in vehicles if listing.is_rentable(each))
-    models = fleet.models(stock.rentable)
+    rentable = Counter(each.model_id for each in clusters.vehicles_at(cluster) if listing.is_rentable(each))
+    stock = Stock({int(number): vehicle_id for number, vehicle_id in cluster.parked.items()}, rentable)
+    models = fleet.models(rentable)
     return DockGroup.of(directory.entry_of(cluster), stock, models, superpowers=query.superpowers)
 
 

@@ -79,7 +79,7 @@ _rendering: Final = Rendering[VehicleEntry](head=b'{"data":[', between=b",", tai
 
 def _expect_listing(zone_id: str) -> None:
     with suppress(NetworkNotFound):  # the operation itself refuses it, once it knows the caller
-        listing.expect(network_of(zone_id))
+        listing.expect(network_of(zone_id), view=RENTABLE)
 
 
 class ZoneQuery(Wire):

@@ -1,6 +1,5 @@
 """The directory of a network's clusters, and what stands in them; kept and read as the listing of vehicles is."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -34,7 +33,6 @@ __all__ = [
 
 BUCKETS: Final = 16
 _BUCKETS_KEPT: Final = 16 * 64
-_DIRECTORIES_KEPT: Final = 16
 _DEGREE_M: Final = 111_000  # of latitude; rounded down
 
 
@@ -84,7 +82,7 @@ class Stock:
     """
 
     parked: dict[int, int] = field(default_factory=dict)
-    rentable: Counter[int] = field(default_factory=Counter)
+    rentable: dict[int, int] = field(default_factory=dict)
 
     def free_docks(self, cluster: ClusterEntry) -> int:
         """How many docks of the cluster work and hold nothing."""
@@ -121,14 +119,15 @@ class Directory:
     def clusters(self) -> Iterator[tuple[ClusterEntry, Stock]]:
         """The clusters with what stands there, in no particular order."""
         nothing = Stock()
-        for entry in self.listing.entries():
-            yield entry, self.stocks.get(entry.id, nothing)
+        for bucket in self.listing.buckets:
+            for entry in _entries(self.listing, bucket):
+                yield entry, self.stocks.get(entry.id, nothing)
 
 
 def expect(*network_ids: int) -> None:
     """Announce that this request will read networks' directories and what stands in their clusters."""
     clusters.expect(*network_ids)
-    vehicle_listings.expect(*network_ids)
+    vehicle_listings.expect(*network_ids, view=DOCKED)
 
 
 def etag(*network_ids: int) -> str:
@@ -139,7 +138,7 @@ def etag(*network_ids: int) -> str:
 
 def models(*network_ids: int) -> frozenset[int]:
     """The vehicle models that may stand in networks' clusters; read together with the tag."""
-    return vehicle_listings.models(*network_ids)
+    return vehicle_listings.models(*network_ids, view=DOCKED)
 
 
 def read(*network_ids: int) -> Directory:
@@ -153,9 +152,12 @@ def read(*network_ids: int) -> Directory:
     stocks: dict[int, Stock] = {}
     for bucket in docked.buckets:
         for each in _parked(docked, bucket):
-            stock = stocks.setdefault(each.cluster_id, Stock())
+            stock = stocks.get(each.cluster_id)
+            if stock is None:
+                stock = stocks[each.cluster_id] = Stock()
             stock.parked[each.number] = each.vehicle_id
-            stock.rentable[each.model_id] += each.rentable
+            if each.rentable:
+                stock.rentable[each.model_id] = stock.rentable.get(each.model_id, 0) + 1
     return Directory(tag(listing.etag, docked.etag), listing, stocks, docked.models)
 
 
@@ -172,18 +174,24 @@ def _parked(docked: Listing[VehicleEntry], bucket: Bucket) -> list[_Parked]:
     return known[1]
 
 
-_places: Final[Recent[int, tuple[str, list[ClusterEntry]]]] = Recent(_DIRECTORIES_KEPT)
+_unpacked: Final[Recent[tuple[int, int], tuple[int, list[ClusterEntry]]]] = Recent(_BUCKETS_KEPT)
+
+
+def _entries(listing: Listing[ClusterEntry], bucket: Bucket) -> list[ClusterEntry]:
+    key, version = (bucket.network_id, bucket.number), bucket.version
+    known = _unpacked.get(key)
+    if known is None or known[0] != version:
+        known = _unpacked.put(key, (version, list(listing.entries_of(bucket))))
+    return known[1]
 
 
 def nearest(network_id: int, position: Position) -> ClusterEntry | None:
     """The nearest active cluster of a network within whose radius a position lies; mostly one small read."""
     listing = clusters.read(network_id)
-    known = _places.get(network_id)
-    if known is None or known[0] != listing.etag:
-        known = _places.put(network_id, (listing.etag, list(listing.entries())))
     distances = [
         (Position(longitude=each.longitude, latitude=each.latitude).distance_m(position), each)
-        for each in known[1]
+        for bucket in listing.buckets
+        for each in _entries(listing, bucket)
         if each.state is ClusterState.ACTIVE and abs(each.latitude - position.latitude) * _DEGREE_M <= each.radius_m
     ]
     within = [(distance, each.id, each) for distance, each in distances if distance <= each.radius_m]
@@ -194,4 +202,4 @@ def forget() -> None:
     """Keep nothing in memory any more."""
     clusters.forget()
     _stocks.clear()
-    _places.clear()
+    _unpacked.clear()

@@ -67,33 +67,35 @@ class Bucket(BaseModel):
 
 
 class Header(BaseModel):
-    """The versions of a listing's buckets, by view and number; a bucket that was never written is missing."""
+    """The versions of a listing's buckets as one view shows them.
+
+    Attributes:
+        versions: by number; a bucket in which the view has never shown anything is missing.
+        models: by their ids, the vehicle models that what is listed refers to; none is ever taken out.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     listing: str
     network_id: int
-    views: dict[str, dict[str, int]]
+    view: str
+    versions: dict[str, int]
     models: dict[str, bool]
 
 
 class HeaderItem(FleetItem[Header]):
-    """The header of a listing: ``<LISTING>#<network id>`` / ``HEADER``.
-
-    Attributes:
-        models: by their ids, the vehicle models that what is listed refers to; none is ever taken out.
-    """
+    """The header of a listing's view: ``<LISTING>#<network id>`` / ``HEADER#<view>``."""
 
     KIND = "listing"
-    KEYED_BY = ("listing", "network_id")
+    KEYED_BY = ("listing", "network_id", "view")
 
-    views = Value(dict[str, dict[str, int]])
+    versions = Value(dict[str, int])
     models = Value(dict[str, bool])
 
     @staticmethod
-    def key(listing: str, network_id: int) -> Key["HeaderItem"]:
-        """Where the header of a network's listing is kept."""
-        return Key(HeaderItem, f"{listing}#{network_id}", "HEADER")
+    def key(listing: str, network_id: int, view: str) -> Key["HeaderItem"]:
+        """Where the header of a view of a network's listing is kept."""
+        return Key(HeaderItem, f"{listing}#{network_id}", f"HEADER#{view}")
 
 
 class BucketItem(FleetItem[Bucket]):
@@ -112,9 +114,9 @@ class BucketItem(FleetItem[Bucket]):
         return Key(BucketItem, f"{listing}#{network_id}#{number:02d}", "BUCKET")
 
 
-def read_headers(listing: str, network_ids: Sequence[int]) -> list[Header | None]:
-    """The headers of networks' listings; part of the request's first round trip."""
-    items = store.load_all([HeaderItem.key(listing, network_id) for network_id in network_ids])
+def read_headers(listing: str, network_ids: Sequence[int], view: str) -> list[Header | None]:
+    """The headers of a view of networks' listings; part of the request's first round trip."""
+    items = store.load_all([HeaderItem.key(listing, network_id, view) for network_id in network_ids])
     return [None if item is None else item.entity for item in items]
 
 
@@ -124,13 +126,15 @@ def read_buckets(listing: str, wanted: Sequence[tuple[int, int]]) -> dict[tuple[
     return {(item.network_id, item.number): item.entity for item in items if item is not None}
 
 
-def write(old: Mapping[int, Bucket], new: Sequence[Bucket], header: Header | None, models: Iterable[int] = ()) -> None:
-    """Replace buckets and name their versions in the header, all or nothing.
+def write(
+    old: Mapping[int, Bucket], new: Sequence[Bucket], headers: Mapping[str, Header | None], models: Iterable[int] = ()
+) -> None:
+    """Replace buckets and name their versions in the headers of the views that have moved, all or nothing.
 
     Args:
         old: the replaced ones by number, as read; a number that is missing did not exist.
         new: buckets of one listing.
-        header: as read.
+        headers: of every view, as read.
         models: the vehicle models that the new buckets refer to.
 
     Raises:
@@ -142,22 +146,21 @@ def write(old: Mapping[int, Bucket], new: Sequence[Bucket], header: Header | Non
             known = old.get(bucket.number)
             unchanged = BucketItem.pk.does_not_exist() if known is None else BucketItem.version == known.version
             tx.put(BucketItem.of(bucket), condition=unchanged, otherwise=Contention)
-        if header is None:
-            views = {view: {str(each.number): each.views[view] for each in new} for view in new[0].views}
-            created = Header(
-                listing=listing, network_id=network_id, views=views, models={str(each): True for each in models}
-            )
-            tx.create(HeaderItem.of(created))
-        else:
-            changes: list[store.Action] = [
-                HeaderItem.views[view][str(bucket.number)].set(version)
-                for bucket in new
-                for view, version in bucket.views.items()
-                if bucket.number not in old or version != old[bucket.number].views.get(view)
-            ]
-            changes += [HeaderItem.models[str(each)].set(True) for each in models if str(each) not in header.models]
-            if changes:
-                tx.update(HeaderItem.key(listing, network_id), changes)
+        for view, header in headers.items():
+            moved = {str(each.number): each.views[view] for each in new if _moved(view, old.get(each.number), each)}
+            named = {str(each): True for each in models}
+            if header is None and moved:
+                made = Header(listing=listing, network_id=network_id, view=view, versions=moved, models=named)
+                tx.create(HeaderItem.of(made))
+            elif header is not None:
+                changes: list[store.Action] = [HeaderItem.versions[key].set(each) for key, each in moved.items()]
+                changes += [HeaderItem.models[key].set(True) for key in named if moved and key not in header.models]
+                if changes:
+                    tx.update(HeaderItem.key(listing, network_id, view), changes)
+
+
+def _moved(view: str, old: Bucket | None, new: Bucket) -> bool:
+    return new.views[view] != (old.views[view] if old else 0)
 
 
 # ── What buckets hold ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -186,15 +186,16 @@ class Projection(Generic[T, E]):
         name = self._shape.name
         for _ in range(_ATTEMPTS):
             store.forget()
-            self.expect(network_id)
+            for view in self._views():
+                self.expect(network_id, view=view)
             read = listing_store.read_buckets(name, [(network_id, number) for number in numbers])
             known = {number: bucket for (_, number), bucket in read.items()}
-            (header,) = listing_store.read_headers(name, [network_id])
+            headers = {view: listing_store.read_headers(name, [network_id], view)[0] for view in self._views()}
             replaced = decide(known)
             if not replaced:
                 return 0
             try:
-                listing_store.write(known, replaced, header, models)
+                listing_store.write(known, replaced, headers, models)
             except Contention:
                 continue
             store.forget()
@@ -306,18 +307,18 @@ class Projection(Generic[T, E]):
 
     # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def expect(self, *network_ids: int) -> None:
+    def expect(self, *network_ids: int, view: str = ALL) -> None:
         """Announce that this request will read networks' listings: the headers come with its first reading."""
-        store.expect(*(HeaderItem.key(self._shape.name, network_id) for network_id in network_ids))
+        store.expect(*(HeaderItem.key(self._shape.name, network_id, view) for network_id in network_ids))
 
     def etag(self, *network_ids: int, view: str = ALL) -> str:
         """The entity tag of networks' listings at this moment, in quotes; one small read for each."""
-        headers = listing_store.read_headers(self._shape.name, network_ids)
-        return _etag(view, network_ids, (_versions(header, view) for header in headers))
+        headers = listing_store.read_headers(self._shape.name, network_ids, view)
+        return _etag(view, network_ids, (_versions(header) for header in headers))
 
-    def models(self, *network_ids: int) -> frozenset[int]:
+    def models(self, *network_ids: int, view: str = ALL) -> frozenset[int]:
         """The vehicle models that networks' listings refer to, and maybe some more; read together with the tag."""
-        return _models_of(listing_store.read_headers(self._shape.name, network_ids))
+        return _models_of(listing_store.read_headers(self._shape.name, network_ids, view))
 
     def read(self, *network_ids: int, view: str = ALL) -> Listing[E]:
         """What networks have, at most about a second old; empty where there never was anything.
@@ -325,8 +326,8 @@ class Projection(Generic[T, E]):
         One read of the headers, which :meth:`etag` may have done already. Where anything moved since this process read
         it last, a second one of the buckets that did.
         """
-        headers = listing_store.read_headers(self._shape.name, network_ids)
-        versions = {each: _versions(header, view) for each, header in zip(network_ids, headers, strict=True)}
+        headers = listing_store.read_headers(self._shape.name, network_ids, view)
+        versions = {each: _versions(header) for each, header in zip(network_ids, headers, strict=True)}
         known = {network_id: self._known.get(network_id) or {} for network_id in network_ids}
         moved = [
             (network_id, number)
@@ -380,8 +381,8 @@ def _note(sighting: Sighting[E], entries: dict[int, E], gone: dict[int, Gone]) -
         gone[sighting.thing_id] = Gone(sighting.revision, int(until.timestamp()))
 
 
-def _versions(header: Header | None, view: str) -> dict[int, int]:
-    return {int(number): version for number, version in header.views[view].items() if version} if header else {}
+def _versions(header: Header | None) -> dict[int, int]:
+    return {int(number): version for number, version in header.versions.items()} if header else {}
 
 
 def _models_of(headers: Iterable[Header | None]) -> frozenset[int]:
