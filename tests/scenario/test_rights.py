@@ -11,12 +11,16 @@ from uuid import UUID
 import pytest
 from shapely.geometry import shape
 
+from kickstand.fleet import clusters
+from kickstand.fleet import service as fleet
+from kickstand.fleet.model import Category
 from kickstand.kernel import ids, store
 from kickstand.pricing.service import current, publish_tariff
 from kickstand.rental import reservations
 from local.server import Platform
 from local.testing import running_platform
-from tests.support.rights import Asked, recorded
+from tests.support.receivers import Conduct, running_receiver
+from tests.support.rights import Asked, recorded, roles
 
 UNSEEN = {
     # What a repetition after a crash looks at before it does something again.
@@ -97,6 +101,8 @@ def live(day: Day) -> None:
     day.call("GET", f"/voi/v1/vehicles/id/{vehicles[0]['id']}")
     day.call("GET", f"/voi/v1/pricing/vehicle/{vehicles[0]['id']}")
 
+    ride_for_a_client(day)
+
     first = start(day, rider, vehicles[0]["id"])
     slow = next(area for area in areas if area["area_type"] == "slow-zone")
     number = ids.id_of(UUID(vehicles[0]["id"]))
@@ -153,6 +159,93 @@ def break_and_repair(day: Day) -> None:
     day.platform.settle()
 
 
+def ride_for_a_client(day: Day) -> None:
+    """A client's users ride, reserve and lose vehicles, and its server is told of everything."""
+    described = day.call("GET", "/_local/demo")["surfaces"]["maas"]
+    group = int(described["ids"]["dockGroupId"])
+    with running_receiver() as server:
+        hook = f"/maas/webhooks/{day.call('POST', '/maas/webhooks', {'url': server.url})['id']}"
+        server.conduct = _answering(503)
+        trip = start_at(day, group, productId=1)
+        day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "cancel"})
+        day.platform.settle()
+        server.conduct = _answering(200)
+        day.advance(3600)
+        day.call("GET", "/maas/webhooks")
+        day.call("GET", f"{hook}/deliveries")
+        day.call("POST", f"{hook}/replay", {"since": "2026-01-01T12:00:00Z"})
+        trip = start_at(day, group, productId=1, userName="Kari")
+        day.call("GET", "/maas/users/kari/trips?from=2026-01-01T12:00:00Z&states[]=starting")
+        for seen in ("vehicles", f"vehicles/{trip['vehicle']['id']}", "dockgroups", f"dockgroups/{group}/vehicles"):
+            day.call("GET", f"/maas/{seen}", on_behalf_of="kari")
+        day.advance(45 * 60)
+        store.begin()
+        free = clusters.cluster(group).free_docks[0]
+        bike = trip["vehicle"]["id"]
+        day.call("POST", f"/_local/vehicles/{bike}", {"dock": {"cluster_id": group, "number": free}})
+        day.platform.settle()
+        assert day.call("GET", f"/maas/trips/{trip['id']}")["state"] == "completed"
+        for new_user in ("ola", "nora"):
+            reserve(day, bike, new_user, cancel=True)
+        reserve(day, bike, "kari", cancel=False)
+        day.advance(16 * 60)
+        number = scooter(day)
+        trip = day.call("POST", f"/maas/vehicles/{number}/trips", {"userId": "per", "productId": 1})
+        day.platform.settle()
+        for update in ("pause", "resume", "end"):
+            day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": update})
+        day.platform.settle()
+        lose(day, number)
+        for first in (503, 410):  # whoever tries again is told, and then whoever tries first
+            server.conduct = _answering(first)
+            reserve(day, bike, "kari", cancel=True)
+            server.conduct = _answering(410)
+            day.advance(3600)
+            day.call("PATCH", hook, {"enabled": True})
+
+
+def _answering(status: int) -> Conduct:
+    return lambda _received, _connection: status
+
+
+def scooter(day: Day) -> int:
+    """A scooter that can be rented, and left where it stands."""
+    store.begin()
+    for shown in day.call("GET", "/voi/v1/vehicles/?zoneID=1")["data"][4:]:
+        vehicle = fleet.vehicle(ids.id_of(UUID(shown["id"])))
+        if fleet.model(vehicle.model_id).category is Category.SCOOTER and vehicle.verdict.ride_end_allowed:
+            return vehicle.id
+    raise AssertionError("there is none")
+
+
+def start_at(day: Day, group: int, **terms: object) -> Any:
+    rider = {"userId": "kari", "vehicleCategory": "bike", **terms}
+    return day.call("POST", f"/maas/dockgroups/{group}/trips", rider)
+
+
+def reserve(day: Day, vehicle: int, user: str, *, cancel: bool) -> None:
+    made = day.call("POST", f"/maas/vehicles/{vehicle}/reservations", {"userId": user, "productId": 1})
+    day.call("GET", f"/maas/reservations/{made['id']}")
+    day.call("GET", f"/maas/users/{user}/reservations")
+    if cancel:
+        day.call("DELETE", f"/maas/reservations/{made['id']}")
+    day.platform.settle()
+
+
+def lose(day: Day, vehicle: int) -> None:
+    """Nobody brings a vehicle back, and it does not say where it is."""
+    store.begin()
+    network = fleet.network(1)
+    short = {"auto_pause_after_s": 0, "too_long_notice_s": 0, "max_rental_s": 0, "stolen_after_s": 3600}
+    fleet.put_network(network.model_copy(update={"timings": network.timings.model_copy(update=short)}))
+    day.call("POST", f"/maas/vehicles/{vehicle}/trips", {"userId": "kari"})
+    day.platform.settle()
+    day.call("POST", f"/_local/vehicles/{vehicle}", {"lock": "silent"})
+    day.advance(3700)
+    day.advance(60)
+    fleet.put_network(network)
+
+
 def inside(geometry: dict[str, Any]) -> list[float]:
     point = shape(geometry).representative_point()
     return [point.x, point.y]
@@ -172,3 +265,7 @@ def test_nothing_is_allowed_that_is_not_asked_for(asked: Asked) -> None:
     idle = {role: sorted(unused - UNSEEN.get(role, set())) for role, unused in asked.idle().items()}
     lines = [f"{role}: {action} {place}" for role in sorted(idle) for action, place in idle[role]]
     assert not lines, "\n".join(lines)
+
+
+def test_every_role_is_used_on_this_day(asked: Asked) -> None:
+    assert roles() - asked.needs.keys() == set()

@@ -92,9 +92,20 @@ def grants(role: str) -> frozenset[Need]:
         for statement in document["Statement"]
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
-        if not action.startswith(("logs:", "sqs:")) and "Stream" not in action and "Records" not in action
-        if "Shard" not in action
+        if not _is_done_for_them(action, _name(resource))
     )
+
+
+def _is_done_for_them(action: str, resource: str) -> bool:
+    """Whether a right is used by Lambda itself: to write logs, to read streams and queues, to note what failed."""
+    if action == "sqs:SendMessage":
+        return resource.endswith("Failures")
+    return action.startswith(("logs:", "sqs:")) or any(word in action for word in ("Stream", "Records", "Shard"))
+
+
+def roles() -> set[str]:
+    """The roles of all functions."""
+    return set(_roles().values())
 
 
 @cache
@@ -130,8 +141,13 @@ def _name(resource: Any) -> str:
 
 
 def _table(name: str) -> str:
-    variable = next(variable for variable, value in os.environ.items() if value == name and variable.endswith("_TABLE"))
-    return f"{variable.removesuffix('_TABLE').title()}Table"
+    return _named(name, "_TABLE", "Table")
+
+
+def _named(value: str, ending: str, kind: str) -> str:
+    """The logical id of what functions know by a variable of their environment."""
+    variable = next(each for each, held in os.environ.items() if held == value and each.endswith(ending))
+    return f"{variable.removesuffix(ending).title()}{kind}"
 
 
 def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
@@ -143,8 +159,12 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
             yield f"s3:{operation}", f"DocumentsBucket/{parameters['Key']}"
         case "iot-data", "Publish":
             yield "iot:Publish", f"topic/{parameters['topic']}"
+        case "stepfunctions", "StartExecution":
+            yield "states:StartExecution", _named(parameters["stateMachineArn"], "_WORKFLOW_ARN", "Workflow")
         case "stepfunctions", _:
             yield f"states:{operation}", "RentalWorkflow"
+        case "sqs", "SendMessageBatch":
+            yield "sqs:SendMessage", _named(parameters["QueueUrl"], "_QUEUE", "Queue")
         case "sesv2", "SendEmail":
             yield "ses:SendEmail", "identity"
         case "events", "PutEvents":
