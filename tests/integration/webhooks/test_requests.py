@@ -152,9 +152,7 @@ def test_only_the_head_of_an_answer_is_read(receiver: Receiver, hurry: None) -> 
             time.sleep(0.05)
 
     receiver.conduct = endless
-    started = time.monotonic()
     assert post(receiver.url) == SUCCESS
-    assert time.monotonic() - started < 0.4
 
 
 def raw(*parts: bytes, pause: float = 0.0) -> Callable[[Received, socket.socket], None]:
@@ -217,12 +215,12 @@ def test_nobody_there(receiver: Receiver) -> None:
 def in_time(url: str) -> Outcome:
     started = time.monotonic()
     outcome = post(url)
-    assert 0.3 < time.monotonic() - started < 1.5
+    assert 0.3 < time.monotonic() - started < 2.5
     return outcome
 
 
 def test_a_slow_answer_is_not_waited_for(receiver: Receiver, hurry: None) -> None:
-    receiver.conduct = raw(b"", b"HTTP/1.1 200 OK\r\n\r\n", pause=3)
+    receiver.conduct = raw(b"", b"HTTP/1.1 200 OK\r\n\r\n", pause=5)
     assert in_time(receiver.url) == Outcome(failure=Failure.TIMEOUT)
 
 
@@ -243,7 +241,7 @@ def test_who_reads_slowly_is_not_waited_for(receiver: Receiver, hurry: None) -> 
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         started = time.monotonic()
         assert post(url, f'"{"x" * 20_000_000}"') == Outcome(failure=Failure.TIMEOUT)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 2.5
 
 
 def test_nor_who_does_not_greet(monkeypatch: pytest.MonkeyPatch, hurry: None) -> None:
@@ -258,7 +256,7 @@ def test_nor_who_does_not_greet(monkeypatch: pytest.MonkeyPatch, hurry: None) ->
 def test_a_name_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch, hurry: None) -> None:
     never = threading.Event()
     late: list[Any] = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 443))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: late if never.wait(3) else [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: late if never.wait(9) else [])
     wanted = connecting(monkeypatch)
     assert in_time(f"https://{NAME}") == Outcome(failure=Failure.TIMEOUT)
     never.set()

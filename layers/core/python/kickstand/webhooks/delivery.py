@@ -8,6 +8,8 @@ name then.
 import random
 import secrets
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from math import ceil
@@ -146,10 +148,9 @@ def _send_again(errand: Again) -> None:
     )
     if delivery is None or lane is None:
         return
-    try:
+    with suppress(AlreadyPublished):
         repeat(delivery.entity, errand.replay, clock.now())
-    except AlreadyPublished:
-        store.forget()
+    store.forget()
     _look_after(
         Wake(
             client_id=errand.client_id,
@@ -162,31 +163,34 @@ def _send_again(errand: Again) -> None:
 
 
 def _replay(errand: Replay) -> None:
-    """Ask for a page of what is replayed, and for the next page."""
-    errands: list[Wake | Again | Replay]
+    """Do a page of a replay, and ask for the next one."""
     if errand.lanes is not None:
         lanes, after = lanes_in(errand.endpoint_id, errand.lanes, errand.after, _PAGE)
-        errands = [
-            Wake(client_id=errand.client_id, endpoint_id=errand.endpoint_id, subject=each.subject, release=each.owner)
+        released = {
+            each.subject: each.owner
             for each in lanes
             if each.failing_since is None or each.failing_since < errand.asked_at
-        ]
+        }
     elif errand.period is not None:
         found, after = deliveries_between(errand.endpoint_id, errand.period, errand.after, _PAGE)
-        errands = [
-            Again(
-                replay=errand.id,
-                client_id=errand.client_id,
-                endpoint_id=errand.endpoint_id,
-                subject=each.subject,
-                event_id=each.event_id,
-            )
-            for each in found
-            if each.delivered_at is not None and each.delivered_at < errand.asked_at
-        ]
+        released = dict.fromkeys(_repeated(errand, found))
     else:
         return
-    gateway.ask([*errands, *_following(errand, after)])
+    wakes = [
+        Wake(client_id=errand.client_id, endpoint_id=errand.endpoint_id, subject=subject, release=owner)
+        for subject, owner in released.items()
+    ]
+    gateway.ask([*wakes, *_following(errand, after)])
+
+
+def _repeated(errand: Replay, deliveries: Iterable[Delivery]) -> Iterator[str]:
+    """Put deliveries into their lanes again, one after the other, for that is their order; yields the subjects."""
+    for each in deliveries:
+        if each.delivered_at is None or each.delivered_at >= errand.asked_at:
+            continue
+        with suppress(AlreadyPublished):  # by whoever did this page before
+            repeat(each, errand.id, clock.now())
+        yield each.subject
 
 
 def _following(errand: Replay, after: str | None) -> list[Replay]:
