@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from kickstand.fleet.errors import VehicleUnavailable
-from kickstand.fleet.model import Action, Command, CommandState, RentTimings
+from kickstand.fleet.model import Ability, Action, Category, Command, CommandState, RentTimings, VehicleModel
 from kickstand.geo.model import EndRefusal, Verdict
 from kickstand.kernel.events import Event
 from kickstand.kernel.place import Position
@@ -91,6 +91,14 @@ def test_standing_still_puts_a_ride_on_hold() -> None:
     assert rules.next_deadline(riding(), track(), TIMINGS, None) == Deadline(Timer.AUTO_PAUSE, after(600))
     moving = track(moved_at=after(1000))
     assert rules.next_deadline(riding(), moving, TIMINGS, None) == Deadline(Timer.AUTO_PAUSE, after(1600))
+
+
+def test_what_cannot_be_paused_is_not_paused_for_standing_still() -> None:
+    bike = VehicleModel(id=2, name="City", category=Category.BIKE, max_range_m=0, abilities=frozenset())
+    timings = rules.timings_for(bike, TIMINGS)
+    assert timings == TIMINGS.model_copy(update={"auto_pause_after_s": 0})
+    scooter = bike.model_copy(update={"abilities": frozenset({Ability.PAUSE})})
+    assert rules.timings_for(scooter, TIMINGS) == TIMINGS
 
 
 def test_standing_still_counts_from_the_end_of_a_pause() -> None:

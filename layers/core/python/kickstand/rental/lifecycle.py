@@ -129,9 +129,11 @@ def situation(rental_id: int) -> Situation:
     action = {RentalState.STARTING: Action.UNLOCK, RentalState.ENDING: Action.LOCK}.get(rental.state)
     if action:
         fleet.expect_command(rental.vehicle_id, rental.event.id, action)
+    fleet.expect_model(rental.tariff.model_id)
     network = fleet.network(rental.network_id)
+    timings = rules.timings_for(fleet.model(rental.tariff.model_id), network.timings)
     command = fleet.find_command(rental.vehicle_id, rental.event.id, action) if action else None
-    return Situation(rental, network, rules.next_deadline(rental, track, network.timings, command))
+    return Situation(rental, network, rules.next_deadline(rental, track, timings, command))
 
 
 def expire(rental_id: int, timer: rules.Timer) -> None:

@@ -98,6 +98,14 @@ class Deadline:
     at: datetime
 
 
+def timings_for(model: VehicleModel, timings: RentTimings) -> RentTimings:
+    """The timings of a network for rentals of a model: what cannot be paused is not paused for seeming to stand still.
+
+    A vehicle that only its dock locks tells nothing of itself while it is ridden.
+    """
+    return timings if Ability.PAUSE in model.abilities else timings.model_copy(update={"auto_pause_after_s": 0})
+
+
 def next_deadline(rental: Rental, track: Track, timings: RentTimings, command: Command | None) -> Deadline | None:
     """The timer that goes off next, or ``None`` for a rental that is over.
 
