@@ -9,6 +9,7 @@ from typing import Any
 from local.testing import running_platform
 
 README = Path(__file__).parents[2] / "README.md"
+COVERAGE = README.parent / "docs" / "coverage.md"
 
 
 def commands() -> list[tuple[str, str]]:
@@ -52,6 +53,12 @@ def test_the_tour_goes_as_it_is_told(tmp_path: Path) -> None:
                 found |= {"token": document["access_token"]} if "access_token" in document else {}
             assert is_told(answer, expected), (command, answer)
         assert found.keys() >= {"vehicle", "pricing", "user", "rental", "token", "MAAS_TRIP_STATE_UPDATE"}
+
+
+def test_the_table_says_how_much_is_built() -> None:
+    rows = re.findall(r"\| `(/\w+)` \| (\d+) \| (\d+) \|", COVERAGE.read_text())
+    said = dict(re.findall(r"\| `(/\w+)` \| (not yet|\d+ of \d+ operations)", README.read_text()))
+    assert said == {base: f"{built} of {all_} operations" if int(built) else "not yet" for base, all_, built in rows}
 
 
 def _typed(lines: list[str]) -> str:
