@@ -38,7 +38,7 @@ test: .venv/.ready .venv-sam/.ready engine ## Run the tests (under five minutes 
 test-long: .venv/.ready .venv-sam/.ready engine ## Run the tests that take minutes each
 	@$(PY) -m pytest -q -n auto --dist loadfile -m long $(ARGS)
 
-bench: .venv/.ready engine ## Measure imports, overhead, cycles and lists
+bench: .venv/.ready engine ## Measure imports, overhead, cycles, lists and webhooks
 	@$(PY) -m pytest -q -s -p no:xdist -m bench tests/bench $(ARGS)
 
 check: format-check lint types laws templates drift ## All checks that run nothing: each is a target of its own
