@@ -14,8 +14,8 @@ from kickstand.fleet.model import ClusterKind
 from kickstand.kernel import store
 from kickstand.support import service as support
 from local.demo import cities, past, streets
-from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, uuid
-from local.demo.partners import IN_BOTH, IN_PARIS, PENALTY, admit, take_in
+from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, WEBHOOK_SECRET, uuid
+from local.demo.partners import IN_BOTH, IN_PARIS, PENALTY, WEBHOOK, admit, arrange_webhook, take_in
 from local.types import Json
 from local.vehicles import Dock, Status
 
@@ -52,6 +52,7 @@ def seed() -> None:
     city.write()
     city = city.replacing(past.report_damage(city.vehicles[_DAMAGED]))
     cities.put_up_notices()
+    arrange_webhook()
     # The lists are complete when the first request comes; the streams will find nothing new for them.
     listing.project((None, vehicle) for vehicle in city.vehicles)
     directory.project((None, cluster) for cluster in city.clusters)
@@ -91,7 +92,7 @@ def _maas() -> dict[str, Any]:
     return {
         "base": "/maas",
         "headers": {"Authorization": f"Bearer {IN_BOTH.bearer}"},
-        "client": {"id": str(IN_BOTH.client.public_id), "secret": IN_BOTH.secret},
+        "client": {"id": str(IN_BOTH.client.public_id), "secret": IN_BOTH.secret, "webhookSecret": WEBHOOK_SECRET},
         "ids": {
             "id": str(FIRST),
             "vehicleId": str(FIRST),
@@ -101,6 +102,7 @@ def _maas() -> dict[str, Any]:
             "tripId": str(past.TRIP),
             "reservationId": str(past.RESERVATION),
             "penaltyId": str(PENALTY),
+            "webhookId": str(WEBHOOK),
             "userId": USER,
             "systemId": str(OSLO),
         },

@@ -16,6 +16,7 @@ TOKEN: Final = "kst_1_demo-of-a-partner-in-both-cities"  # noqa: S105 - for this
 PARIS_TOKEN: Final = "kst_2_demo-of-a-partner-in-paris"  # noqa: S105
 SECRET: Final = "demo-secret-of-a-client-in-both-cities"  # noqa: S105
 PARIS_SECRET: Final = "demo-secret-of-a-client-in-paris"  # noqa: S105
+WEBHOOK_SECRET: Final = "demo-secret-with-which-webhooks-are-signed"  # noqa: S105
 
 USER: Final = "demo-user"
 FRIEND: Final = "demo-friend"

@@ -13,10 +13,27 @@ from kickstand.identity.store import ExternalUserItem, PenaltyItem, RiderItem
 from kickstand.kernel import clock, store
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import PricingPlan
-from local.demo.names import FIRST, FRIEND, OSLO, PARIS, PARIS_SECRET, PARIS_TOKEN, SECRET, TOKEN, USER, uuid
+from kickstand.webhooks.model import EVERYTHING, Endpoint, Endpoints, SignatureScheme
+from kickstand.webhooks.store import EndpointsItem
+from local.demo.names import (
+    FIRST,
+    FRIEND,
+    OSLO,
+    PARIS,
+    PARIS_SECRET,
+    PARIS_TOKEN,
+    SECRET,
+    TOKEN,
+    USER,
+    WEBHOOK_SECRET,
+    uuid,
+)
 
 PENALTY: Final = 1
 """The number of the penalty that the first partner has given its user."""
+
+WEBHOOK: Final = 1
+"""The number of the first partner's webhook."""
 
 _MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
 _USER_NUMBER, _FRIEND_NUMBER = 2, 3
@@ -159,6 +176,21 @@ def take_in() -> None:
         for each, points in ((user(), penalty().points), (friend(), 0)):
             tx.put(ExternalUserItem.of(_external(each, points)))
         tx.put(PenaltyItem.of(penalty()))
+
+
+def arrange_webhook() -> None:
+    """Let the first partner's server be told of everything; it is nobody's, so that the outbox shows what it gets."""
+    endpoint = Endpoint(
+        id=WEBHOOK,
+        client_id=IN_BOTH.number,
+        url="https://demo.partner.example/maas",
+        events=frozenset({EVERYTHING}),
+        scheme=SignatureScheme(signature_header="Urbansharing-Signature", id_header="uowid"),
+        secret=WEBHOOK_SECRET,
+        created_at=_MADE_AT,
+    )
+    with store.Transaction() as tx:
+        tx.put(EndpointsItem.of(Endpoints(client_id=IN_BOTH.number, version=1, endpoints=(endpoint,))))
 
 
 def admit() -> None:

@@ -38,6 +38,7 @@ from kickstand.rental.model import RentalState, ReservationState
 from kickstand.support import crm
 from kickstand.support import service as support
 from kickstand.support.model import MaintenanceState, Platform
+from kickstand.webhooks import service as webhooks
 from local import demo
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -210,6 +211,12 @@ def test_everybody_hears_of_the_closed_station_and_gets_help() -> None:
     (closed,) = [each for each in clusters() if each.state is ClusterState.CLOSED]
     assert alert.cluster_ids == (closed.id,)
     assert crm.access(demo.OSLO, demo.USER, Platform.WEB).provider == "intercom"
+
+
+def test_a_partners_server_is_told() -> None:
+    endpoint = webhooks.find(1, int(demo.describe()["surfaces"]["maas"]["ids"]["webhookId"]))
+    assert endpoint.wants("/trips/events")
+    assert endpoint.secret == demo.describe()["surfaces"]["maas"]["client"]["webhookSecret"]
 
 
 def test_the_second_partner_sees_paris_only() -> None:
