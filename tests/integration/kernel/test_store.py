@@ -163,3 +163,36 @@ def test_unprocessed_keys_are_asked_for_again(city: City, monkeypatch: pytest.Mo
     monkeypatch.setattr(client, "_make_api_call", throttled)
     store.begin()
     assert all(store.load_all(keys))
+
+
+def test_what_an_item_becomes_is_not_read_again(city: City) -> None:
+    rider = city.rider()
+    key = RiderItem.key_of(rider)
+    store.begin()
+    becomes = RiderItem.of(rider.model_copy(update={"first_name": "Anna"}))
+    with store.Transaction() as tx:
+        tx.update(key, [RiderItem.first_name.set("Anna")], becomes=becomes)
+    with measured() as usage:
+        assert store.load(key) is becomes
+    assert usage.calls == []
+    store.begin()
+    read = store.load(key)
+    assert read is not None
+    assert read.entity == becomes.entity
+
+
+def test_what_an_item_would_have_become_is_forgotten_with_the_transaction(city: City) -> None:
+    rider = city.rider()
+    key = RiderItem.key_of(rider)
+    store.begin()
+    with pytest.raises(RiderNotFound), store.Transaction() as tx:
+        tx.update(
+            key,
+            [RiderItem.first_name.set("Anna")],
+            condition=RiderItem.left_unlocked == 9,
+            otherwise=RiderNotFound,
+            becomes=RiderItem.of(rider.model_copy(update={"first_name": "Anna"})),
+        )
+    read = store.load(key)
+    assert read is not None
+    assert read.first_name is None

@@ -391,17 +391,15 @@ def test_a_trip_takes_two_round_trips(city: City, api: Client) -> None:
 
 
 @pytest.mark.parametrize("on_a_product", [False, True])
-def test_a_start_takes_the_two_of_every_start_and_one_to_look_at_the_vehicle(
-    city: City, api: Client, on_a_product: bool
-) -> None:
+def test_a_start_takes_two(city: City, api: Client, on_a_product: bool) -> None:
     known, vehicle = user(), city.vehicle()
     store.begin()
     identity.ensure_external(city.client, known)
     product = {"productId": plan(city, free_minutes_per_day=5).id} if on_a_product else {}
     body, path = {"userId": known, "userPosition": HERE, **product}, {"vehicleId": str(vehicle.id)}
     calls, read, write = _calls(lambda: api.call("start_vehicle_trip", path=path, body=body))
-    assert calls == [READ, WRITE, READ]
-    assert read <= 6
+    assert calls == [READ, WRITE]
+    assert read <= 5
     assert write <= 11
 
 

@@ -391,18 +391,23 @@ def rent(tx: store.Transaction, vehicle: Vehicle, rental_id: int, client_id: int
     """
     state = VehicleState.AVAILABLE if vehicle.hold is None else VehicleState.RESERVED
     free = (VehicleItem.state == state) & VehicleItem.rental_id.does_not_exist()
-    actions: list[store.Action] = [
-        VehicleItem.state.set(VEHICLE_STATES.next(state, VehicleTrigger.RENT)),
-        VehicleItem.rental_id.set(rental_id),
-        VehicleItem.last_rental_id.set(rental_id),
-        VehicleItem.last_client_id.set(client_id),
-        VehicleItem.taken_from.set(vehicle.position),
-        VehicleItem.revision.add(1),
-    ]
+    changes = {
+        "state": VEHICLE_STATES.next(state, VehicleTrigger.RENT),
+        "rental_id": rental_id,
+        "last_rental_id": rental_id,
+        "last_client_id": client_id,
+        "taken_from": vehicle.position,
+    }
+    actions: list[store.Action] = [getattr(VehicleItem, name).set(value) for name, value in changes.items()]
+    actions.append(VehicleItem.revision.add(1))
     if vehicle.hold is not None:
         free &= VehicleItem.hold["reservation_id"] == vehicle.hold.reservation_id
         actions.append(VehicleItem.hold.remove())
-    tx.update(VehicleItem.key(vehicle.id), actions, condition=free, otherwise=VehicleUnavailable)
+    key = VehicleItem.key(vehicle.id)
+    known = store.load(key)
+    rented = vehicle.model_copy(update={**changes, "hold": None, "revision": vehicle.revision + 1})
+    becomes = VehicleItem.of(rented, cell=known.cell, model_key=known.model_key) if known else None
+    tx.update(key, actions, condition=free, otherwise=VehicleUnavailable, becomes=becomes)
 
 
 def reserve(tx: store.Transaction, vehicle: Vehicle, hold: Hold) -> None:

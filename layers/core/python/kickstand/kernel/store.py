@@ -135,6 +135,7 @@ class Transaction:
         self._refusals: dict[int, list[Refusal | None]] = {}
         self._order: list[tuple[list[dict[str, Any]], int, Refusal | None]] = []
         self._touched: set[tuple[str, str, str]] = set()
+        self._becomes: dict[tuple[str, str, str], Item[Any]] = {}
 
     def put(self, item: Item[Any], *, condition: Condition | None = None, otherwise: Refusal | None = None) -> None:
         """Write the whole ``item``."""
@@ -151,8 +152,19 @@ class Transaction:
         *,
         condition: Condition | None = None,
         otherwise: Refusal | None = None,
+        becomes: Item[Any] | None = None,
     ) -> None:
-        """Change attributes of the item at ``key``."""
+        """Change attributes of the item at ``key``.
+
+        Args:
+            key: where it is.
+            actions: the changes.
+            condition: what has to be so.
+            otherwise: what it means when it is not.
+            becomes: the item as it is then, as far as is known: what the same request gets when it loads it again.
+        """
+        if becomes is not None:
+            self._becomes[key.address] = becomes
         item = key.item(key.pk, key.sk)
         self._add(
             self._updates,
@@ -186,6 +198,7 @@ class Transaction:
                 self._raise_refusal(error)
                 _pause(attempt)
             else:
+                _current().found.update(self._becomes)
                 return
         raise Contention
 
