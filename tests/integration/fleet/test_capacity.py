@@ -1,6 +1,7 @@
 """What vehicles' and stations' messages, and reading their listings, ask of DynamoDB, as the engine counts it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,13 @@ from kickstand.fleet.model import (
     Telemetry,
     Unavailability,
     Vehicle,
+    VehicleState,
 )
 from kickstand.fleet.service import Standing
 from kickstand.geo.model import EndRefusal, Verdict
 from kickstand.kernel import clock, store
 from local.server import Tables
+from tests.support import zones
 from tests.support.capacity import Usage, measured
 from tests.support.city import OSLO, City
 
@@ -123,6 +126,27 @@ def test_an_unchanged_list_or_directory_costs_its_headers(city: City) -> None:
         with measured() as usage:
             read()
         assert spent(usage) == (["BatchGetItem"], expected, 0)
+
+
+def test_a_change_costs_its_bucket_and_the_headers_of_the_views_that_show_it(city: City) -> None:
+    vehicle = city.vehicle()
+    listing.project([(None, vehicle)])
+    started = {"state": VehicleState.IN_USE, "rental_id": 5, "taken_from": OSLO}
+    steps: list[tuple[dict[str, Any], int]] = [
+        ({"battery_percent": 79}, 6),  # all, and what can be rented
+        ({"locked": False}, 0),
+        (started, 6),
+        ({"position": zones.at(900, 0), "located_at": clock.now()}, 0),  # nobody is followed
+        ({"state": VehicleState.ON_HOLD}, 4),
+    ]
+    for differently, units in steps:
+        before, vehicle = vehicle, vehicle.model_copy(update={"revision": vehicle.revision + 1, **differently})
+        store.begin()
+        with measured() as usage:
+            listing.project([(before, vehicle)])
+        assert spent(usage) == ((["BatchGetItem", "TransactWriteItems"], 4, units) if units else ([], 0, 0)), (
+            differently
+        )
 
 
 def directory_of() -> directory.Directory:
