@@ -632,6 +632,19 @@ def test_a_replay_does_each_event_once_though_its_messages_come_twice(office: Po
     assert sorted(office.taken, key=int) == [str(each) for each in range(10)]
 
 
+def test_a_replay_makes_up_for_messages_that_were_lost(office: PostOffice) -> None:
+    endpoint = office.register()
+    since = office.now
+    office.publish("1", "2")
+    office.forget_messages()
+    office.passes(DAY)
+    assert office.parcels == []
+    store.begin()
+    service.replay(CLIENT, endpoint.id, since=since)
+    office.settle()
+    assert office.taken == ["1", "2"]
+
+
 def test_a_replay_goes_through_everything_page_by_page(office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "_PAGE", 3)
     endpoint = office.register()

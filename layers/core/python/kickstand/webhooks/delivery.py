@@ -186,9 +186,9 @@ def _replay(errand: Replay) -> None:
 def _repeated(errand: Replay, deliveries: Iterable[Delivery]) -> Iterator[str]:
     """Put deliveries into their lanes again, one after the other, for that is their order; yields the subjects."""
     for each in deliveries:
-        if each.delivered_at is None or each.delivered_at >= errand.asked_at:
+        if each.delivered_at is not None and each.delivered_at >= errand.asked_at:
             continue
-        with suppress(AlreadyPublished):  # by whoever did this page before
+        with suppress(AlreadyPublished):  # it waits already, or whoever did this page before has repeated it
             repeat(each, errand.id, clock.now())
         yield each.subject
 
