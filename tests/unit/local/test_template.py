@@ -184,6 +184,21 @@ def test_a_source_that_is_no_stream_is_said(read: Read) -> None:
         read(work)
 
 
+@pytest.mark.parametrize(
+    ("scaling", "expected"),
+    [("", 1), (", ScalingConfig: {MaximumConcurrency: 2}", 2), (", ScalingConfig: {MaximumConcurrency: 500}", 8)],
+)
+def test_a_queue_is_delivered_by_as_many_as_a_machine_can_take(read: Read, scaling: str, expected: int) -> None:
+    work = f"""
+  Work:
+    Type: AWS::Serverless::Function
+    Properties: {{Handler: work.do, Events: {{Jobs: {{Type: SQS, Properties: {{Queue: !GetAtt Jobs.Arn{scaling}}}}}}}}}
+  Jobs: {{Type: AWS::SQS::Queue}}
+"""
+    (source,) = read(work).sources
+    assert source.concurrency == expected
+
+
 def test_one_variable_has_one_value(read: Read) -> None:
     template = read("""
   One: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Environment: {Variables: {NAME: a}}}}
