@@ -47,6 +47,7 @@ def events() -> dict[str, Document]:
         "lastName": "Nordmann",
         "productId": ids["productId"],
     }
+    lane = {"client_id": 1, "endpoint_id": 1, "subject": "trip-1"}
     start = {"userId": ids["userId"], "vehicleId": ids["vehicleId"], "userStartLocation": _UNIVERSITETSGATA}
     return {
         "start-rental": _request("voi", "start_rental", token, body=start),
@@ -72,8 +73,10 @@ def events() -> dict[str, Document]:
         "queue-of-station-messages": _queue(
             {"type": "docking", "cluster_id": 551, "vehicle_id": 301, "number": 7, "at": _WHEN.isoformat()}
         ),
+        "queue-of-webhooks": _queue({"kind": "wake", **lane}),
         "workflow-plan": {"rental_id": 1},
         "workflow-expire": {"reservation_id": 2},
+        "workflow-retry": {**lane, "owner": "0123456789abcdef"},
     }
 
 

@@ -152,6 +152,8 @@ def test_batches_of_a_queue(platform: Platform, tmp_path: Path) -> None:
     with function("reactions.vehicles.receive_messages", tmp_path) as receive:
         assert receive.invoke(event("queue-of-vehicle-messages")) == {"batchItemFailures": []}
         assert receive.invoke(event("queue-of-station-messages")) == {"batchItemFailures": []}
+    with function("reactions.webhooks.deliver_webhooks", tmp_path) as deliver:
+        assert deliver.invoke(event("queue-of-webhooks")) == {"batchItemFailures": []}
 
 
 def test_tasks_of_workflows(platform: Platform, tmp_path: Path) -> None:
@@ -159,3 +161,5 @@ def test_tasks_of_workflows(platform: Platform, tmp_path: Path) -> None:
         assert plan.invoke(event("workflow-plan"))["next"] == "settle"
     with function("workflows.reservation.expire", tmp_path) as expire:
         assert expire.invoke(event("workflow-expire")) == {}
+    with function("workflows.webhook.retry_webhook", tmp_path) as retry:
+        assert retry.invoke(event("workflow-retry")) == {"next": "done", "seconds": 0}
