@@ -19,7 +19,6 @@ from kickstand.webhooks.model import (
     SignatureScheme,
     Standing,
 )
-from kickstand.webhooks.rules import Name
 from maas._schemas import Body, NumericId, Text, Time, Wire
 from maas._surface import INVALID_REQUEST, INVALID_STATE, WEBHOOK_NOT_FOUND, Caller, maas
 
@@ -184,7 +183,7 @@ class Delivery(Wire):
         """The wire form of a delivery."""
         known, last = standing.delivery, standing.outcome
         return cls(
-            uowid=str(Name(known.endpoint_id, known.subject, known.event_id)),
+            uowid=str(known.name),
             event=Event(known.path.removeprefix("/")),
             state=standing.status,
             created_at=known.published_at,

@@ -19,6 +19,7 @@ from kickstand.webhooks.model import (
     Failure,
     Lane,
     LaneState,
+    Name,
     SignatureScheme,
     Wake,
 )
@@ -296,7 +297,7 @@ def test_gone_is_gone() -> None:
 
 
 def test_names_are_read_as_they_are_written() -> None:
-    name = rules.Name(7, "trip-1", "started_5")
+    name = Name(7, "trip-1", "started_5")
     assert str(name) == "7.trip-1.started_5"
     assert rules.parse_name(str(name)) == name
     for text in ("", "7.trip-1", "7.trip-1.5.6", "x.trip-1.5", "7..5", "7.trip 1.5", "\u0667.trip.5", "-7.trip.5"):

@@ -344,13 +344,13 @@ def _attempt(endpoint: Endpoint, delivery: Delivery, health: Health | None) -> O
         suspended = now < health.suspended_until
         if suspended or not claim_trial(health, now + _TRIAL):
             return Outcome(failure=Failure.SUSPENDED)
-    name = rules.Name(delivery.endpoint_id, delivery.subject, delivery.event_id)
+    name = str(delivery.name)
 
     def stamp() -> dict[str, str]:
         signature = rules.signature(endpoint, delivery.body, clock.now())
-        return {endpoint.scheme.id_header: str(name), endpoint.scheme.signature_header: signature}
+        return {endpoint.scheme.id_header: name, endpoint.scheme.signature_header: signature}
 
-    outcome = gateway.post(endpoint.url + delivery.path, delivery.body, stamp, about=str(name))
+    outcome = gateway.post(endpoint.url + delivery.path, delivery.body, stamp, about=name)
     if outcome.failure is Failure.TIMEOUT:
         _note_health(endpoint.id, timeouts + 1)
     elif timeouts:

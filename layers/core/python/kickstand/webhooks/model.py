@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -165,6 +165,17 @@ class DeliveryState(StrEnum):
     DELIVERED = "delivered"
 
 
+class Name(NamedTuple):
+    """What a receiver knows a delivery by: the same at every attempt, and another at every endpoint."""
+
+    endpoint_id: int
+    subject: str
+    event_id: str
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id}.{self.subject}.{self.event_id}"
+
+
 class Delivery(_Model):
     """One event for one endpoint.
 
@@ -185,6 +196,11 @@ class Delivery(_Model):
     delivered_at: datetime | None = None
     attempts: int = 0
     replay: str | None = None
+
+    @property
+    def name(self) -> Name:
+        """What the receiver knows it by."""
+        return Name(self.endpoint_id, self.subject, self.event_id)
 
 
 class Health(_Model):

@@ -20,6 +20,7 @@ from kickstand.webhooks.model import (
     Failure,
     Lane,
     LaneState,
+    Name,
     OldSecret,
     Outcome,
     Standing,
@@ -206,17 +207,6 @@ def is_public(address: str) -> bool:
 
 
 # ── Deliveries ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Name(NamedTuple):
-    """What a receiver knows a delivery by: the same at every attempt, and another at every endpoint."""
-
-    endpoint_id: int
-    subject: str
-    event_id: str
-
-    def __str__(self) -> str:
-        return f"{self.endpoint_id}.{self.subject}.{self.event_id}"
 
 
 def parse_name(text: str) -> Name | None:

@@ -245,7 +245,7 @@ def replay(client_id: int, endpoint_id: int, *, since: datetime | None = None, n
         client_id: the client.
         endpoint_id: the endpoint.
         since: what has been published since is sent again, delivered or not.
-        name: this event is, and no other; see :class:`~kickstand.webhooks.rules.Name`. With neither, what is parked or
+        name: this event is, and no other; see :class:`~kickstand.webhooks.model.Name`. With neither, what is parked or
             waits for its next attempt is sent.
 
     Raises:
