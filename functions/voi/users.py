@@ -25,7 +25,7 @@ from voi._surface import (
 class UserAttributes(Wire):
     """What there is to know about a user."""
 
-    email: EmailStr
+    email: EmailStr | None = None
     first_name: str | None = None
     last_name: str | None = None
     phone_number: str | None = None

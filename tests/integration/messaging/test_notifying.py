@@ -164,7 +164,7 @@ def test_neither_logs_nor_records_know_the_address(monkeypatch: pytest.MonkeyPat
     for handler in consumers.logger.handlers:
         monkeypatch.setattr(handler, "stream", logged)
     rental = paused()
-    address = samples.rider().email
+    address = str(samples.rider().email)
     batch = {"Records": [record(samples.rental(), rental)]}
     with monkeypatch.context() as broken:
         broken.setattr(gateway, "send", _raising(ValueError(f"no mail to {address}")))
