@@ -140,12 +140,11 @@ class _Line:
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self.socket = connected
         self.deadline = deadline
-        self._timer = threading.Timer(_left(deadline), self._cut)
+        self._timer = threading.Timer(deadline - time.monotonic(), self._cut)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
         self.socket.settimeout(DEADLINE_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._timer.start()
         return self
 
@@ -168,6 +167,7 @@ class _Line:
 
 def _exchange(line: _Line, where: Target, body: bytes, stamp: Callable[[], Mapping[str, str]]) -> Outcome:
     try:
+        line.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if where.scheme == "https":
             line.socket = secured = _tls().wrap_socket(
                 line.socket, server_hostname=where.host, do_handshake_on_connect=False
