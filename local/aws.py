@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from local import light_moto
 from local.bus import Bus
 from local.objects import Objects
 from local.outbox import Outbox
@@ -131,6 +132,7 @@ class AwsEndpoint:
         if self._moto is None:
             from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+            light_moto.share_copies()
             self._moto = DomainDispatcherApplication(create_backend_app)
         return self._moto
 
