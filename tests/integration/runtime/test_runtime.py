@@ -129,7 +129,7 @@ def test_a_client_gets_a_token(platform: Platform, tmp_path: Path) -> None:
     with function("maas.auth.issue_token", tmp_path) as issue:
         answer = issue.invoke(event("issue-token"))
         assert answer["statusCode"] == 200, answer
-        # The clock of this process may have been moved, that of the runtime has not: so it is not asked whether it is valid.
+        # Not whether it is valid: other tests have moved the clock of this process, and not that of the runtime.
         assert access.claimed_client(json.loads(answer["body"])["access_token"]) == 1
 
 
