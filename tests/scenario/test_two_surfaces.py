@@ -8,7 +8,7 @@ from uuid import UUID
 from kickstand.kernel import ids
 from tests.support.http import Answer
 from tests.support.maas import MaasClient
-from tests.support.town import Town, Vehicle, until
+from tests.support.town import Town, Vehicle, given_back, until
 
 TAKEN: Final = (409, "vehicle_not_available")
 NOT_THERE: Final = (400, "VehicleNotFound")
@@ -28,8 +28,7 @@ def test_a_reserved_vehicle_is_nobody_elses_anywhere(town: Town) -> None:
     assert client.start("bob", vehicle.number).refusal == TAKEN
 
     trip = client.start("ada", vehicle.number).document
-    town.settle()
-    assert client.trip(trip["id"])["state"] == "in_progress"
+    until(lambda: client.trip(trip["id"])["state"] == "in_progress", what="the vehicle has unlocked")
     assert town.demo.start(a_rider(town), vehicle).refusal == NOT_THERE
     assert client.update(trip["id"], "end").status == 200
     available_everywhere(town, vehicle)
@@ -178,8 +177,9 @@ def amount_of(trip: dict[str, Any]) -> int:
 
 
 def available_everywhere(town: Town, vehicle: Vehicle, client: MaasClient | None = None) -> None:
-    """Within a second both lists offer the vehicle."""
+    """Within a second of its having been given back, both lists offer the vehicle."""
     client = client or town.maas
+    given_back(vehicle)
     within_a_second(lambda: vehicle.id in town.demo.listed(), "one surface offers it")
     within_a_second(lambda: client.vehicles()[vehicle.number]["status"] == "available", "the other one offers it")
     assert not client.vehicle(vehicle.number)["isReserved"]
