@@ -55,9 +55,10 @@ class VehicleList(Wire):
     @classmethod
     def of(cls, vehicle: DomainVehicle) -> "VehicleList":
         """The wire form of one vehicle, which this API shows as a list."""
+        position, _ = listing.whereabouts(vehicle)  # where it is ridden to is its rider's business
         attributes = VehicleAttributes(
             battery_level=vehicle.battery_percent,
-            location=Location.of(vehicle.position),
+            location=Location.of(position),
             code=vehicle.code,
             zone_id=str(vehicle.network_id),
         )
