@@ -347,7 +347,10 @@ class Vehicle(Wire):
     )
     battery_charge: Number | None = Field(default=None, description="In percent; missing where there is no motor.")
     battery_range: Number | None = Field(default=None, description="In metres.")
-    location: Location = Field(description="While it is on a trip: where that began, and when.")
+    location: Location = Field(
+        description="While it is on a trip, `statePosition` is where that began, and so is `geoPosition`, unless the "
+        "trip is the client's own: then that is where the vehicle is now; not in lists."
+    )
     qr_code: str
     is_reserved: bool
     trip: "Trip | None" = Field(
@@ -367,10 +370,14 @@ def vehicle_of(
         vehicle: of a category that this API has a word for.
         model: the vehicle's model.
         trip: the trip that it is on, where the caller may know that.
-        client_id: the caller, who gets to know its own latest trip.
+        client_id: the caller, who gets to know its own latest trip, and where that goes.
     """
     condition = Condition.of(vehicle, model)
-    position, since = listing.whereabouts(vehicle)
+    is_own = client_id is not None and vehicle.last_client_id == client_id
+    taken_from, since = listing.whereabouts(vehicle)
+    position = taken_from
+    if is_own:
+        position, since = listing.to_centimetres(vehicle.position), vehicle.located_at
     charge = vehicle.battery_percent if model.max_range_m else None
     return Vehicle(
         id=vehicle.id,
@@ -384,12 +391,12 @@ def vehicle_of(
         battery_charge=charge,
         battery_range=None if charge is None else range_of(charge, model),
         location=Location.of(
-            position, since, state_position=position if vehicle.state in RIDDEN else None, spot=vehicle.spot
+            position, since, state_position=taken_from if vehicle.state in RIDDEN else None, spot=vehicle.spot
         ),
         qr_code=vehicle.code,
         is_reserved=vehicle.hold is not None,
         trip=trip,
-        last_trip_id=vehicle.last_rental_id if client_id is not None and vehicle.last_client_id == client_id else None,
+        last_trip_id=vehicle.last_rental_id if is_own else None,
     )
 
 

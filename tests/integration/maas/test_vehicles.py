@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +72,14 @@ def project(*vehicles: Vehicle) -> None:
     store.begin()
     listing.project((None, each) for each in vehicles)
     store.begin()
+
+
+def wire(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+
+
+def point(position: Position) -> dict[str, Any]:
+    return {"position": {"type": "Point", "coordinates": [position.longitude, position.latitude]}}
 
 
 def by_id(api: Client, vehicle: Vehicle) -> dict[str, Any]:
@@ -152,7 +160,7 @@ def test_foreign_networks_and_other_kinds_of_vehicles_do_not_exist(city: City, a
             assert client.call(operation, path=path).status == 404
 
 
-def test_only_its_client_sees_the_trip_and_nobody_sees_where_it_goes(city: City, api: Client) -> None:
+def test_only_its_client_sees_the_trip_and_where_it_goes(city: City, api: Client) -> None:
     cluster = city.cluster()
     vehicle = city.docked(cluster, 1)
     rental = rentals.start_for(city.client, "kari", vehicle.id)
@@ -160,21 +168,18 @@ def test_only_its_client_sees_the_trip_and_nobody_sees_where_it_goes(city: City,
     lifecycle.confirm_unlocked(rental.id)
     store.begin()
     taken = fleet.vehicle(vehicle.id)
-    kept(taken, position=zones.at(900, 0), located_at=clock.now(), spot=None)
+    there = kept(taken, position=zones.at(900, 0), located_at=clock.now(), spot=None)
     other, _ = city.partner("Other")
     mine, theirs = by_id(api, vehicle), by_id(maas(access_token(other.id)), vehicle)
     trip = mine.pop("trip")
     assert (trip["id"], trip["userId"], trip["state"]) == (rental.id, "kari", "in_progress")
     assert "vehicle" not in trip
     assert mine.pop("lastTripId") == rental.id
-    assert mine == theirs
-    begun = ids.created_at(rental.id)
-    place = {"position": {"type": "Point", "coordinates": [vehicle.position.longitude, vehicle.position.latitude]}}
-    assert mine["location"] == {
-        "timestamp": f"{begun:%Y-%m-%dT%H:%M:%S}.{begun.microsecond // 1000:03d}Z",
-        "geoPosition": place,
-        "statePosition": place,
-    }
+    begun, place, now = ids.created_at(rental.id), point(vehicle.position), listing.to_centimetres(there.position)
+    assert theirs["location"] == {"timestamp": wire(begun), "geoPosition": place, "statePosition": place}
+    known = {"timestamp": wire(there.located_at), "geoPosition": point(now), "statePosition": place}
+    assert mine == theirs | {"location": known}
+    assert api.call("get_trip", path={"tripId": str(rental.id)}).json["vehicle"]["location"] == known
     assert (mine["status"], mine["state"]) == ("on_trip", "in_progress")
     store.begin()
     lifecycle.docked(rental.id, cluster.spot(1), cluster.position, clock.now() + timedelta(seconds=1))

@@ -42,7 +42,12 @@ def whereabouts(vehicle: Vehicle) -> tuple[Position, datetime]:
     position, since = vehicle.position, vehicle.located_at
     if vehicle.rental_id is not None and vehicle.taken_from is not None:
         position, since = vehicle.taken_from, ids.created_at(vehicle.rental_id)
-    return Position(longitude=round(position.longitude, 7), latitude=round(position.latitude, 7)), since
+    return to_centimetres(position), since
+
+
+def to_centimetres(position: Position) -> Position:
+    """A position as it is shown."""
+    return Position(longitude=round(position.longitude, 7), latitude=round(position.latitude, 7))
 
 
 def is_rentable(vehicle: Vehicle) -> bool:
