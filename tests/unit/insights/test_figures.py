@@ -8,7 +8,7 @@ from kickstand.fleet.model import Category
 from kickstand.insights import rules
 from kickstand.insights.model import Ride, Statistics, Tally
 from kickstand.pricing.model import Fare
-from kickstand.rental.model import Segment, SegmentKind
+from kickstand.rental.model import EndReason, Segment, SegmentKind
 from tests.support import samples
 
 NOON = datetime(2025, 6, 14, 12, tzinfo=UTC)
@@ -41,11 +41,12 @@ def test_a_ride_is_what_its_rental_came_to() -> None:
     assert (counted.currency, counted.spent) == ("EUR", 333)
 
 
-def test_pauses_are_not_ridden() -> None:
-    def segment(kind: SegmentKind, start: float, end: float) -> Segment:
-        started_at, ended_at = (samples.START + timedelta(seconds=each) for each in (start, end))
-        return Segment(kind=kind, started_at=started_at, ended_at=ended_at)
+def segment(kind: SegmentKind, start: float, end: float) -> Segment:
+    started_at, ended_at = (samples.START + timedelta(seconds=each) for each in (start, end))
+    return Segment(kind=kind, started_at=started_at, ended_at=ended_at)
 
+
+def test_pauses_are_not_ridden() -> None:
     segments = (
         segment(SegmentKind.RIDE, 0, 60.25),
         segment(SegmentKind.PAUSE, 60.25, 600),
@@ -53,7 +54,21 @@ def test_pauses_are_not_ridden() -> None:
         # The clock was set back.
         segment(SegmentKind.RIDE, 700.5, 700),
     )
-    assert rules.ride(samples.ended_rental(segments=segments), Category.BIKE).riding_ms == 160_750
+    assert rules.ride(samples.ended_rental(12, segments=segments), Category.BIKE).riding_ms == 160_750
+
+
+@pytest.mark.parametrize(
+    ("charged_minutes", "riding_ms"), [(5, 60_000), (15, 360_000), (0.5, 30_000), (60, 3_060_000), (600, 3_060_000)]
+)
+def test_what_is_not_charged_is_not_ridden(charged_minutes: float, riding_ms: int) -> None:
+    # It was ended for having been left, long after the moment to which it is charged.
+    segments = (
+        segment(SegmentKind.RIDE, 0, 60),
+        segment(SegmentKind.PAUSE, 60, 600),
+        segment(SegmentKind.RIDE, 600, 3_600),
+    )
+    rental = samples.ended_rental(charged_minutes, segments=segments, end_reason=EndReason.STOLEN)
+    assert rules.ride(rental, Category.BIKE).riding_ms == riding_ms
 
 
 def test_a_ride_is_paid_in_the_currency_of_its_fare() -> None:

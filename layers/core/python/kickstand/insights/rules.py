@@ -27,9 +27,10 @@ _DAY: Final = timedelta(days=1)
 
 
 def ride(rental: Rental, category: Category) -> Ride:
-    """What a completed rental adds."""
+    """What a completed rental adds: what was ridden until the moment to which it is charged."""
     rides = [each for each in rental.segments if each.kind is SegmentKind.RIDE and each.ended_at is not None]
-    ridden = sum((duration(each.started_at, each.ended_at or each.started_at) for each in rides), timedelta())
+    ends = [min(end for end in (each.ended_at, rental.ended_at) if end is not None) for each in rides]
+    ridden = sum((duration(each.started_at, end) for each, end in zip(rides, ends, strict=True)), timedelta())
     fare = rental.fare or Fare(currency=rental.tariff.currency)
     return Ride(
         rental_id=rental.id,
