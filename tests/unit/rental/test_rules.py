@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kickstand.fleet.errors import VehicleUnavailable
 from kickstand.fleet.model import Ability, Action, Category, Command, CommandState, RentTimings, VehicleModel
@@ -217,6 +219,76 @@ def test_jitter_is_not_ridden_but_adds_up() -> None:
     known = rules.tracked(known, farther, verdict, after(20), locked=False, speed_kmh=0)
     assert 12 <= known.distance_m <= 15
     assert known.moved_at == after(20)
+
+
+NOWHERE = Position(longitude=0, latitude=0)
+
+
+def reported(known: Track, *reports: tuple[float, Position]) -> Track:
+    for seconds, position in reports:
+        known = rules.tracked(known, position, known.verdict, after(seconds), locked=False, speed_kmh=0)
+    return known
+
+
+def east(metres: float) -> Position:
+    return Position(longitude=OSLO.longitude + metres / 55_762, latitude=OSLO.latitude)
+
+
+def test_a_position_that_nothing_reaches_is_not_ridden_to() -> None:
+    strayed = reported(track(position=OSLO), (10, NOWHERE))
+    assert (strayed.position, strayed.distance_m, strayed.moved_at) == (OSLO, 0, NOON)
+    assert (strayed.aside, strayed.reported_at) == (NOWHERE, after(10))
+    back = reported(strayed, (20, east(100)))
+    assert (back.distance_m, back.position, back.aside) == (100, east(100), None)
+
+
+def test_a_position_that_is_reported_again_is_where_the_vehicle_is() -> None:
+    # It was taken elsewhere before it was rented, or the first position was the wrong one.
+    found = reported(track(position=NOWHERE), (10, OSLO), (20, east(5)))
+    assert (found.position, found.distance_m, found.aside) == (OSLO, 0, None)
+    assert reported(found, (30, east(100))).distance_m == 100
+    assert reported(track(position=NOWHERE), (10, OSLO), (20, east(100))).distance_m == 100
+
+
+def test_one_wrong_position_does_not_confirm_another() -> None:
+    lost = reported(track(position=OSLO), (10, NOWHERE), (20, Position(longitude=90, latitude=45)))
+    assert (lost.position, lost.distance_m) == (OSLO, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "metres", "ridden"),
+    [
+        (1, 499, 499),
+        (1, 502, 0),
+        (8, 502, 0),
+        (10, 554, 554),
+        (60, 3_300, 3_299),
+        (60, 3_400, 0),
+        (7_200, 9_999, 9_997),
+    ],
+)
+def test_how_far_something_comes_in_a_time(seconds: float, metres: int, ridden: int) -> None:
+    assert reported(track(position=OSLO), (seconds, east(metres))).distance_m == ridden
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=1, max_value=600),
+            st.builds(Position, longitude=st.floats(-180, 180), latitude=st.floats(-90, 90))
+            | st.builds(east, st.floats(-20_000, 20_000)),
+        ),
+        max_size=20,
+    )
+)
+def test_nothing_is_ridden_faster_than_anything_rides(steps: list[tuple[int, Position]]) -> None:
+    known = track(position=OSLO)
+    possible, now = 0.0, 0
+    for seconds, position in steps:
+        now += seconds
+        possible += max(500, 200 / 3.6 * seconds) + 0.5  # metres are rounded
+        known = reported(known, (now, position))
+    assert known.distance_m <= possible
 
 
 def test_speed_alone_shows_movement() -> None:

@@ -217,6 +217,7 @@ class Track(BaseModel):
         distance_m: ridden so far.
         moved_at: when it was last seen moving.
         locked: whether it reports its lock as closed.
+        aside: where it was last reported, when it cannot have come there from :attr:`position` in time.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -228,6 +229,7 @@ class Track(BaseModel):
     moved_at: datetime
     reported_at: datetime
     locked: bool
+    aside: Position | None = None
 
 
 # ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -54,6 +54,8 @@ from kickstand.rental.model import (
 _FARTHEST_RIDER_M: Final = 50_000
 _BESIDE_M: Final = 1_000
 _JITTER_M: Final = 10
+_LEAP_M: Final = 500
+_FASTEST_KMH: Final = 200
 _WALKING_KMH: Final = 2
 
 _UNABLE: Final = {
@@ -446,6 +448,7 @@ def docked(rental: Rental, track: Track, spot: Spot, place: Position, at: dateti
     if rental.is_open:
         at = min(max(at, rental.started_at), now)
         track = tracked(track, place, track.verdict, at, locked=True, speed_kmh=0)
+        track = track.model_copy(update={"position": place})  # where a dock is, is known
         rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
     return completed(rental, now).model_copy(update={"end_spot": spot})
 
@@ -507,12 +510,21 @@ def first_track(rental: Rental) -> Track:
 def tracked(
     track: Track, position: Position, verdict: Verdict, at: datetime, *, locked: bool, speed_kmh: float
 ) -> Track:
-    """The track after one more report. Steps within the jitter of positioning are not ridden until they add up."""
-    step = track.position.distance_m(position)
+    """The track after one more report. Steps within the jitter of positioning are not ridden until they add up.
+
+    A step that nothing rides in the time since the last report is not taken: the position is kept aside. When the next
+    report agrees with it rather than with the track, the track goes on from there, and the leap itself is not ridden.
+    """
+    seconds = (at - track.reported_at).total_seconds()
+    reach_m = max(_LEAP_M, _FASTEST_KMH * 1000 / 3600 * seconds)
+    origins = [each for each in (track.position, track.aside) if each and each.distance_m(position) <= reach_m]
+    if not origins:
+        return track.model_copy(update={"aside": position, "reported_at": at, "locked": locked})
+    step = origins[0].distance_m(position)
     moved = step >= _JITTER_M
     return Track(
         rental_id=track.rental_id,
-        position=position if moved else track.position,
+        position=position if moved else origins[0],
         verdict=verdict,
         distance_m=track.distance_m + round(step) if moved else track.distance_m,
         moved_at=at if moved or speed_kmh > _WALKING_KMH else track.moved_at,
