@@ -14,7 +14,7 @@ from kickstand.fleet.model import Vehicle as DomainVehicle
 from kickstand.kernel.money import Currency
 from kickstand.kernel.place import Position
 from kickstand.rental import service as rentals
-from kickstand.rental.model import Rental, RentalState, TransitionReason
+from kickstand.rental.model import Rental, RentalState, SegmentKind, TransitionReason
 from maas._geojson import Location
 from maas._schemas import Number, Time, Wire
 from maas._vehicles import Vehicle, is_shown, vehicle_of
@@ -31,14 +31,22 @@ class TripState(StrEnum):
 
 
 STATES: Final = {
-    RentalState.STARTING: TripState.STARTING,
-    RentalState.IN_PROGRESS: TripState.IN_PROGRESS,
-    RentalState.ON_HOLD: TripState.ON_HOLD,
-    RentalState.ENDING: TripState.IN_PROGRESS,  # until the vehicle has locked
-    RentalState.COMPLETED: TripState.COMPLETED,
-    RentalState.CANCELLED: TripState.CANCELLED,
+    RentalState.STARTING: {TripState.STARTING},
+    RentalState.IN_PROGRESS: {TripState.IN_PROGRESS},
+    RentalState.ON_HOLD: {TripState.ON_HOLD},
+    RentalState.ENDING: {TripState.IN_PROGRESS, TripState.ON_HOLD},
+    RentalState.COMPLETED: {TripState.COMPLETED},
+    RentalState.CANCELLED: {TripState.CANCELLED},
 }
-"""How clients see each state of a rental."""
+"""As what clients can see each state of a rental."""
+
+
+def state_of(rental: Rental) -> TripState:
+    """As what clients see the state of a rental: one that ends stays as it was until the vehicle has locked."""
+    if rental.state is RentalState.ENDING:
+        return TripState.ON_HOLD if rental.segments[-1].kind is SegmentKind.PAUSE else TripState.IN_PROGRESS
+    (state,) = STATES[rental.state]
+    return state
 
 
 class TripStateTransitionReason(StrEnum):
@@ -157,7 +165,7 @@ class Trip(Wire):
             id=rental.id,
             client_id=str(rental.client_public_id),
             user_id=rental.external_rider_id or "",
-            state=STATES[rental.state],
+            state=state_of(rental),
             state_transition_reason=REASONS[reason] if reason else None,
             state_transition_comment=transition.comment if transition else None,
             started_at_location=start,

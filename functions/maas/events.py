@@ -16,7 +16,7 @@ from kickstand.webhooks import service as webhooks
 from maas._events import LostVehicleEvent, UserInvoiceEvent, UserMessageEvent, UserPenaltyEvent
 from maas._reservations import Reservation
 from maas._schemas import Wire
-from maas._trips import STATES, Trip, trips_of
+from maas._trips import Trip, state_of, trips_of
 
 TRIPS: Final = "/trips/events"
 RESERVATIONS: Final = "/reservations"
@@ -79,7 +79,7 @@ def _shows(before: Rental | None, rental: Rental, event: Event) -> bool:
     if event.name in _ON_ITS_WAY:
         return False
     replayed = before is not None and before.event.id == event.id
-    return replayed or before is None or STATES[before.state] is not STATES[rental.state]
+    return replayed or before is None or state_of(before) is not state_of(rental)
 
 
 def _trip(rental: Rental, event: Event) -> Trip:

@@ -36,7 +36,7 @@ from maas._surface import (
     Caller,
     maas,
 )
-from maas._trips import REASONS, STATES, Trip, TripState, TripStateTransitionReason, trips_of
+from maas._trips import REASONS, STATES, Trip, TripState, TripStateTransitionReason, state_of, trips_of
 
 TRIP_OF_ANOTHER: Final = ErrorAnswer(403, "user_mismatch", "The trip belongs to another user")
 
@@ -235,9 +235,11 @@ def get_user_trips(caller: Caller, path: UserTripsPath, query: UserTripsQuery) -
     Newest first; of more than a thousand, the latest thousand.
     """
     caller.acts_for(path.user_id)
-    wanted = {state for state, wire in STATES.items() if wire in (query.states or ())}
+    states = query.states or list(TripState)
+    wanted = {state for state, shown in STATES.items() if shown & {*states}}
     found = rentals.list_external(caller.client, path.user_id, wanted, query.since, query.until)
-    return TripList(data=trips_of(found, clock.now()))
+    shown = [each for each in found if state_of(each) in states]
+    return TripList(data=trips_of(shown, clock.now()))
 
 
 @maas.operation(

@@ -160,7 +160,7 @@ def test_every_change_of_a_trip_is_told(scene: Scene) -> None:
     scene.does(lambda: lifecycle.confirm_locked(rental.id))
     told = scene.tells()
     assert {(each.path, each.subject) for each in told} == {("/trips/events", f"trip-{rental.id}")}
-    assert states(told) == ["starting", "in_progress", "on_hold", "in_progress", "on_hold", "in_progress", "completed"]
+    assert states(told) == ["starting", "in_progress", "on_hold", "in_progress", "on_hold", "completed"]
     first, last = told[0].payload, told[-1].payload
     assert (first["type"], first["id"], first["userId"]) == (
         "MAAS_TRIP_STATE_UPDATE",
@@ -178,6 +178,14 @@ def test_that_a_vehicle_is_told_to_lock_is_no_change(scene: Scene) -> None:
     scene.told(rental, RiderAction.END)
     scene.does(lambda: lifecycle.confirm_locked(rental.id))
     assert states(scene.tells()) == ["starting", "in_progress", "completed"]
+
+
+def test_a_trip_that_ends_on_hold_is_not_told_to_go_on(scene: Scene) -> None:
+    rental = scene.rides()
+    scene.told(rental, RiderAction.PAUSE)
+    scene.told(rental, RiderAction.END)
+    scene.does(lambda: lifecycle.confirm_locked(rental.id))
+    assert states(scene.tells()) == ["starting", "in_progress", "on_hold", "completed"]
 
 
 def test_a_trip_is_told_as_it_was(scene: Scene) -> None:
@@ -258,8 +266,10 @@ def test_a_vehicle_that_is_left_standing(scene: Scene) -> None:
     scene.goes_off(rental, Timer.PAUSE_EXPIRED)
     told = scene.tells()
     assert only(told, "/users/messages")["messageType"] == "vehicle_incorrectly_parked"
-    assert states(told) == ["in_progress"]
-    assert told[0].payload["stateTransitionReason"] == "time_limit_exceeded"
+    assert states(told) == []
+    scene.does(lambda: lifecycle.confirm_locked(rental.id))
+    over = only(scene.tells(), events.TRIPS)
+    assert (over["state"], over["stateTransitionReason"]) == ("completed", "time_limit_exceeded")
 
 
 # ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -437,5 +447,5 @@ def test_whatever_the_order_in_which_records_come(scene: Scene, seed: int) -> No
     random.Random(seed).shuffle(records)
     assert events.tell_of_riding({"Records": records}, None) == {"batchItemFailures": []}
     told = scene.got(scene.endpoint)
-    assert sorted(states(told)) == sorted(["starting", "in_progress", "on_hold", "in_progress", "completed"])
+    assert sorted(states(told)) == sorted(["starting", "in_progress", "on_hold", "completed"])
     assert only(told, events.INVOICES)["tripId"] == rental.id

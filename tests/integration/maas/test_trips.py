@@ -236,6 +236,16 @@ def test_a_trip_is_paused_resumed_and_ended(city: City, api: Client) -> None:
     assert refusal(tell(api, trip, "pause")) == (409, "trip_ended")
 
 
+def test_a_trip_that_ends_on_hold_is_so_until_its_vehicle_has_locked(city: City, api: Client) -> None:
+    trip = riding(city, api)
+    tell(api, trip, "pause")
+    assert tell(api, trip, "end").json["state"] == "on_hold"
+    path = {"userId": trip["userId"]}
+    for state, found in (("on_hold", ["on_hold"]), ("in_progress", [])):
+        listed = api.call("get_user_trips", path=path, query={**SINCE, "states[]": [state]}).json["data"]
+        assert [each["state"] for each in listed] == found
+
+
 def test_a_trip_is_cancelled_until_its_vehicle_has_unlocked(city: City, api: Client) -> None:
     trip = started(city, api)
     over = tell(api, trip, "cancel").json

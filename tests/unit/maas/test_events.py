@@ -23,7 +23,7 @@ from kickstand.rental.model import (
 )
 from maas._events import MessageType, OrderLineType, UserInvoiceEvent, UserMessageEvent, UserPenaltyEvent
 from maas._reservations import Reservation as WireReservation
-from maas._trips import REASONS, STATES, Trip, TripState, TripStateTransitionReason
+from maas._trips import REASONS, STATES, Trip, TripState, TripStateTransitionReason, state_of
 from tests.support import samples
 
 START = samples.START
@@ -113,7 +113,15 @@ def message_of(of: Rental) -> UserMessageEvent | None:
 
 def test_every_state_of_a_rental_shows_as_one_of_a_trip() -> None:
     assert STATES.keys() == set(RentalState)
-    assert set(STATES.values()) == set(TripState)
+    assert {state_of(rental(state=state)) for state in RentalState} == set(TripState)
+
+
+def test_a_trip_that_ends_shows_as_it_did_before() -> None:
+    assert state_of(ended(EndReason.RIDER)) is TripState.IN_PROGRESS
+    held = rules.paused(rental(), after(10), automatic=False)
+    assert state_of(ended(EndReason.RIDER, of=held)) is state_of(held) is TripState.ON_HOLD
+    resumed = rules.resumed(held, after(15), unlock=True)
+    assert state_of(ended(EndReason.RIDER, of=resumed)) is TripState.IN_PROGRESS
 
 
 def test_every_reason_has_one_word() -> None:
