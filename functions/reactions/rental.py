@@ -83,7 +83,7 @@ def _place(rental: Rental, event: Event) -> None:
     if event.name == "RentalUnlocked" and rental.start_spot is not None and rental.start_spot.virtual:
         clusters.undock(rental.vehicle_id, event.at)
     elif event.name == "RentalCompleted" and rental.end_spot is not None and rental.end_spot.virtual:
-        clusters.park(rental.vehicle_id, rental.end_spot, event.at)
+        clusters.park(rental.vehicle_id, rental.end_spot, event.at, ride=rental.id)
 
 
 def _purpose(event: Event) -> Purpose | None:

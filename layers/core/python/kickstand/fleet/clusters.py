@@ -175,15 +175,17 @@ def dock(vehicle_id: int, cluster_id: int, number: int, at: datetime, standing: 
     return _again_if_changed(lambda: _dock(vehicle_id, cluster_id, str(number), at, standing))
 
 
-def park(vehicle_id: int, spot: Spot, at: datetime) -> bool:
+def park(vehicle_id: int, spot: Spot, at: datetime, *, ride: int | None = None) -> bool:
     """A vehicle was left at a cluster without hardware; answers whether it has a place there now.
 
-    It stays where it stands, and gets the next place where somebody was given its own at the same moment.
+    It stays where it stands, and gets the next place where somebody was given its own at the same moment. One that
+    somebody rides by now has left already.
 
     Args:
         vehicle_id: the vehicle.
         spot: the place that it was given.
         at: when it was left.
+        ride: the rental that left it there, where one did; one that was followed by another has left nothing.
 
     Raises:
         Contention: vehicle or docks kept changing.
@@ -192,7 +194,7 @@ def park(vehicle_id: int, spot: Spot, at: datetime) -> bool:
     def attempt() -> bool:
         taken = cluster(spot.cluster_id).parked.get(str(spot.number))
         free = cluster(spot.cluster_id).free_docks if taken not in {None, vehicle_id} else [spot.number]
-        return bool(free) and _dock(vehicle_id, spot.cluster_id, str(free[0]), at, None)
+        return bool(free) and _dock(vehicle_id, spot.cluster_id, str(free[0]), at, None, ride)
 
     return _again_if_changed(attempt)
 
@@ -244,12 +246,14 @@ def _again_if_changed(attempt: Callable[[], bool]) -> bool:
     raise store.Contention
 
 
-def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing: Standing | None) -> bool:
+def _dock(
+    vehicle_id: int, cluster_id: int, number: str, at: datetime, standing: Standing | None, ride: int | None = None
+) -> bool:
     item, place = store.load_all([VehicleItem.key(vehicle_id), ClusterItem.key(cluster_id)])
     if item is None or place is None or number not in place.docks or item.network_id != place.network_id:
         return False
     vehicle: Vehicle = item.entity
-    if not _is_news(vehicle, at):
+    if not _is_news(vehicle, at) or (standing is None and not _is_left(vehicle, ride)):
         return False
     before: Cluster = place.entity
     left = _spot_of(vehicle)
@@ -257,7 +261,10 @@ def _dock(vehicle_id: int, cluster_id: int, number: str, at: datetime, standing:
     if other is not None and not _is_news(other, at):
         return False
     with store.Transaction() as tx:
-        facts = [fleet.signs_of_life(vehicle), _told_by_dock(vehicle, at, locked=True)] if standing else []
+        if standing:
+            facts = [fleet.signs_of_life(vehicle), _told_by_dock(vehicle, at, locked=True)]
+        else:
+            facts = [Fact(condition=_still_left(vehicle))]
         actions = [
             VehicleItem.spot.set(before.spot(int(number))),
             VehicleItem.spot_at.set(at),
@@ -286,6 +293,17 @@ def _undock(vehicle_id: int, at: datetime) -> bool:
         if left is not None:
             _vacate(tx, left, vehicle_id)
     return True
+
+
+def _is_left(vehicle: Vehicle, ride: int | None) -> bool:
+    """Whether a vehicle still is where it was left: by a rental, where it is named, and by whomever otherwise."""
+    return vehicle.rental_id is None and ride in {None, vehicle.last_rental_id}
+
+
+def _still_left(vehicle: Vehicle) -> store.Condition:
+    """That nobody has taken a vehicle since it was read."""
+    last, nobody = VehicleItem.last_rental_id, VehicleItem.rental_id.does_not_exist()
+    return nobody & (last.does_not_exist() if vehicle.last_rental_id is None else last == vehicle.last_rental_id)
 
 
 def _place(vehicle: Vehicle, at: datetime, standing: Standing) -> list[store.Action]:
