@@ -141,6 +141,20 @@ def test_no_stream_is_read_by_more_functions_than_a_shard_serves_well() -> None:
     assert max(Counter(sources).values()) <= 2
 
 
+def test_operators_can_read_what_to_do_on_every_alarm() -> None:
+    chapter = (ROOT / "docs" / "operations.md").read_text().partition("\n## Alarms\n")[2].partition("\n## ")[0]
+    headings = ",".join(re.findall(r"^### (.*)$", chapter, re.MULTILINE))
+    explained = set(re.findall(r"\w+", headings))
+    alarms = {
+        name.removesuffix("Alarm")
+        for path in (ROOT_TEMPLATE, *NESTED)
+        for name, resource in load(path)["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert len(alarms) > 5
+    assert alarms - explained == set()
+
+
 WORKFLOWS = {
     "RENTAL_WORKFLOW_ARN": "RentalWorkflow",
     "RESERVATION_WORKFLOW_ARN": "ReservationWorkflow",
