@@ -269,11 +269,6 @@ def suspension(timeouts: int) -> timedelta:
     return min(_SUSPENSION * doubled, _LONGEST_SUSPENSION)
 
 
-def is_free(lane: Lane, now: datetime) -> bool:
-    """Whether nobody sends what is in the lane."""
-    return lane.lease_until is None or lane.lease_until <= now
-
-
 def is_for_the_queue(lane: Lane, wake: Wake) -> bool:
     """Whether whoever got the message looks after the lane: it is open, is taken from its owner, or has news."""
     if wake.release is not None and wake.release == lane.owner:

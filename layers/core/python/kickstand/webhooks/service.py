@@ -40,7 +40,6 @@ OVERLAP: Final = timedelta(hours=24)
 """How long a former secret signs beside its successor."""
 
 _SECRET_BYTES: Final = 32
-_LONGEST_PATH: Final = 200
 
 
 # ── Arrangements ─────────────────────────────────────────────────────────────────────────────────────────────────────
