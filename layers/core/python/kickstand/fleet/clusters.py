@@ -118,6 +118,8 @@ def nearest_cluster(network_id: int, position: Position) -> Cluster | None:
 # ── What follows for the vehicles that stand there ───────────────────────────────────────────────────────────────────
 
 _OF_DOCKS: Final = frozenset({Unavailability.CLUSTER_CLOSED, Unavailability.DOCK_INACTIVE, Unavailability.DOCK_BROKEN})
+_OF_LOCKS: Final = frozenset({Unavailability.LOCK_UNCONFIRMED, Unavailability.LOCK_REJECTED})
+"""What a vehicle is not withdrawn for any more when a dock has closed on it."""
 
 
 def reasons_in(cluster: Cluster, number: int) -> frozenset[Unavailability]:
@@ -262,7 +264,8 @@ def _dock(
         return False
     with store.Transaction() as tx:
         if standing:
-            facts = [fleet.signs_of_life(vehicle), _told_by_dock(vehicle, at, locked=True)]
+            over = _OF_LOCKS if before.type is ClusterKind.PHYSICAL else frozenset[Unavailability]()
+            facts = [fleet.signs_of_life(vehicle, over), _told_by_dock(vehicle, at, locked=True)]
         else:
             facts = [Fact(condition=_still_left(vehicle))]
         actions = [

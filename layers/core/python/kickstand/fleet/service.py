@@ -345,9 +345,14 @@ class Fact:
     condition: store.Condition | None = None
 
 
-def signs_of_life(vehicle: Vehicle) -> Fact:
-    """What follows from a vehicle's being heard of: who was never seen now was, and who was lost is found."""
-    reasons = vehicle.unavailabilities - {Unavailability.NEVER_SEEN}
+def signs_of_life(vehicle: Vehicle, over: frozenset[Unavailability] = frozenset()) -> Fact:
+    """What follows from a vehicle's being heard of: who was never seen now was, and who was lost is found.
+
+    Args:
+        vehicle: as read.
+        over: what is no reason any more to keep it from being rented.
+    """
+    reasons = vehicle.unavailabilities - {Unavailability.NEVER_SEEN} - over
     state = vehicle.state
     if state is VehicleState.LOST:
         reasons |= {Unavailability.FOUND}
