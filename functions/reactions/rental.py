@@ -4,7 +4,7 @@ from typing import Final
 
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
-from kickstand.fleet.model import Action, Command, Purpose, Unavailability, Vehicle
+from kickstand.fleet.model import Action, Command, Lock, Purpose, Unavailability, Vehicle
 from kickstand.fleet.store import CommandItem, VehicleItem
 from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.events import Event
@@ -15,6 +15,8 @@ from kickstand.rental.store import RentalItem, ReservationItem
 from reactions.fleet import follow_clusters
 
 _UNLOCKED: Final = frozenset({RentalState.STARTING, RentalState.IN_PROGRESS})
+_FOR_GOOD: Final = frozenset({Purpose.END, Purpose.CANCEL})
+"""What a vehicle is locked for so that somebody else may take it; after a pause, it has been unlocked again since."""
 
 
 @stream_consumer(RentalItem)
@@ -60,8 +62,15 @@ def _command(rental: Rental, event: Event) -> None:
         return
     action = Action.UNLOCK if purpose in {Purpose.START, Purpose.RESUME} else Action.LOCK
     # News can be old: what the rental does not want any more must not reach the vehicle.
-    if (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK):
+    wanted = (rentals.get(rental.id).state in _UNLOCKED) == (action is Action.UNLOCK)
+    if wanted and (action is Action.UNLOCK or _can_lock(rental.vehicle_id)):
         fleet.send_command(event.id, rental.vehicle_id, action, purpose=purpose, rental_id=rental.id)
+
+
+def _can_lock(vehicle_id: int) -> bool:
+    """Whether a vehicle locks when it is told: what only docks lock does not where none holds it, whatever it says."""
+    vehicle = fleet.vehicle(vehicle_id)
+    return vehicle.is_held or fleet.model(vehicle.model_id).lock is not Lock.DOCK
 
 
 def _limit_speed(rental: Rental, event: Event) -> None:
@@ -113,9 +122,10 @@ def follow_commands(change: Change[Command]) -> None:
             lifecycle.confirm_unlocked(command.rental_id)
         case Action.UNLOCK, "CommandRejected":
             lifecycle.reject_unlock(command.rental_id)
-        case Action.LOCK, "CommandAcknowledged":
+        case Action.LOCK, "CommandAcknowledged" if _can_lock(command.vehicle_id):
             lifecycle.confirm_locked(command.rental_id, command.id)
-            fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
+            if command.purpose in _FOR_GOOD:
+                fleet.clear(command.vehicle_id, Unavailability.LOCK_UNCONFIRMED)
         case Action.LOCK, "CommandRejected":
             lifecycle.miss_lock(command.rental_id, Unavailability.LOCK_REJECTED, command.id)
 
