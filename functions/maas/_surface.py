@@ -209,7 +209,8 @@ class Headers(BaseModel):
     on_behalf_of: Annotated[UserId | None, Loads(identity.expect_external, of_client=True)] = Field(
         default=None,
         alias="On-Behalf-Of",
-        description="The user for whom the client calls. Where the request names another one, it is refused.",
+        description="The user for whom the client calls. A request that names another user, or changes what another "
+        "one has, is refused.",
     )
 
 

@@ -105,14 +105,16 @@ def get_reservation(caller: Caller, path: ReservationPath) -> Reservation:
     "/reservations/{reservationId}",
     tag="Reservations",
     access="ReservationRequests",
-    errors=(RESERVATION_NOT_FOUND, RESERVATION_CLOSED),
+    errors=(USER_MISMATCH, RESERVATION_NOT_FOUND, RESERVATION_CLOSED),
 )
 def cancel_reservation(caller: Caller, path: ReservationPath) -> Reservation:
     """Cancel a reservation.
 
     The vehicle is everybody's again. Cancelling a cancelled reservation is no error.
     """
-    return Reservation.of(reservations.cancel(caller.client, int(path.reservation_id)))
+    reservation_id = int(path.reservation_id)
+    caller.acts_for(reservations.find(caller.client, reservation_id).external_rider_id)
+    return Reservation.of(reservations.cancel(caller.client, reservation_id))
 
 
 @maas.operation(

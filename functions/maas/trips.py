@@ -211,8 +211,7 @@ def update_trip(caller: Caller, path: TripPath, body: UpdateTrip) -> Trip:
     the answer has the final price, and the trip is `completed` when the vehicle has locked. A vehicle that belongs into
     docks ends its trip by being put into one.
     """
-    if body.user_id is not None:
-        caller.acts_for(body.user_id)
+    caller.acts_for(body.user_id or rentals.find_by_id(caller.client, path.trip_id).external_rider_id or "")
     return _trip(rentals.instruct(caller.client, path.trip_id, body.instruction))
 
 

@@ -161,6 +161,11 @@ def test_another_user_is_not_acted_for(city: City, api: Client) -> None:
     listed = caller.call("get_user_reservations", path={"userId": mine["userId"]})
     assert refusal(listed) == (403, "user_mismatch")
     assert refusal(reserve(city, caller)) == (403, "user_mismatch")
+    assert refusal(caller.call("cancel_reservation", path=one(mine))) == (403, "user_mismatch")
+    assert active(api, mine["userId"]) == [mine]
+    device = api.with_headers(on_behalf_of="a device that is no user")
+    assert device.call("cancel_reservation", path=one(mine)).status == 200
+    assert caller.call("cancel_reservation", path=one(other)).status == 200
 
 
 def test_capacity(city: City, api: Client) -> None:

@@ -265,6 +265,8 @@ def test_a_trip_is_told_what_to_do_for_its_user_only(city: City, api: Client) ->
     assert refusal(tell(api, mine, "pause", userId=other["userId"])) == (403, "user_mismatch")
     other_caller = api.with_headers(on_behalf_of=other["userId"])
     assert refusal(tell(other_caller, mine, "pause", userId=mine["userId"])) == (403, "user_mismatch")
+    assert refusal(tell(other_caller, mine, "pause")) == (403, "user_mismatch")
+    assert tell(other_caller, other, "pause").status == 200
     device = api.with_headers(on_behalf_of="a device that is no user")
     assert tell(device, mine, "pause", userId=mine["userId"]).status == 200
 
