@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     PlainSerializer,
     WithJsonSchema,
@@ -85,7 +86,7 @@ def _possible(number: int) -> int:
 
 
 NumericId = Annotated[int, AfterValidator(_possible), WithJsonSchema({"type": "number"})]
-"""An id of ours where the reference has a number."""
+"""An id of ours where the reference has a number, in JSON."""
 
 
 def _decimal(text: str) -> str:
@@ -96,6 +97,9 @@ def _decimal(text: str) -> str:
 
 TextualId = Annotated[str, AfterValidator(_decimal)]
 """An id of ours where the reference has text: its decimal digits."""
+
+PathId = Annotated[int, BeforeValidator(_decimal), WithJsonSchema({"type": "number"})]
+"""An id of ours in a path, where the reference has a number: its decimal digits, written in one way only."""
 
 Number = Annotated[int, WithJsonSchema({"type": "number"})]
 """A whole number where the reference says number."""

@@ -11,7 +11,7 @@ from kickstand.support.model import DamageReport as DomainReport
 from kickstand.support.model import DamageType as DomainType
 from kickstand.support.model import Locale, Severity
 from maas._categories import check_vehicle
-from maas._schemas import Body, Comment, Number, NumericId, Time, UserId, Wire
+from maas._schemas import Body, Comment, Number, PathId, Time, UserId, Wire
 from maas._surface import (
     INVALID_DAMAGE_REPORT,
     INVALID_REQUEST,
@@ -76,7 +76,7 @@ class DamageReport(Wire):
 class DamageTypesPath(Wire):
     """Which vehicle."""
 
-    vehicle_id: Annotated[NumericId, Loads(fleet.expect_id)]
+    vehicle_id: Annotated[PathId, Loads(fleet.expect_id)]
 
 
 class DamageTypesQuery(Wire):
@@ -88,7 +88,7 @@ class DamageTypesQuery(Wire):
 class DamagedVehiclePath(Wire):
     """Which vehicle."""
 
-    vehicle_id: Annotated[NumericId, Loads(fleet.expect_id), Loads(support.expect_maintenance_of)]
+    vehicle_id: Annotated[PathId, Loads(fleet.expect_id), Loads(support.expect_maintenance_of)]
 
 
 class CreateDamageReport(Body):

@@ -22,7 +22,7 @@ from kickstand.kernel.cache import Recent
 from kickstand.kernel.place import Position
 from maas._categories import CATEGORIES, VehicleCategory
 from maas._geojson import GeoJsonPosition
-from maas._schemas import Number, NumericId, Time, Wire
+from maas._schemas import Number, PathId, Time, Wire
 from maas._surface import DOCK_GROUP_NOT_FOUND, INVALID_REQUEST, Caller, Invalid, maas
 from maas._vehicles import is_shown, vehicle_of
 from maas.vehicles import VehicleList
@@ -181,7 +181,7 @@ class SuperpowersQuery(Wire):
 class DockGroupPath(Wire):
     """Which dock group."""
 
-    dock_group_id: Annotated[NumericId, Invalid(DOCK_GROUP_NOT_FOUND), Loads(clusters.expect_cluster)]
+    dock_group_id: Annotated[PathId, Invalid(DOCK_GROUP_NOT_FOUND), Loads(clusters.expect_cluster)]
 
 
 # ── All dock groups ──────────────────────────────────────────────────────────────────────────────────────────────────

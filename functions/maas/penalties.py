@@ -9,7 +9,7 @@ from kickstand.identity import penalties
 from kickstand.identity.model import Penalty, PenaltyPoints, PenaltyState, PenaltyType
 from kickstand.rental import service as rentals
 from kickstand.rental.errors import RentalNotFound
-from maas._schemas import Body, NumericId, Text, Time, UserId, Wire
+from maas._schemas import Body, NumericId, PathId, Text, Time, UserId, Wire
 from maas._surface import (
     INVALID_REQUEST,
     PENALTY_NOT_FOUND,
@@ -66,7 +66,7 @@ class PenalisedUserPath(Wire):
 class PenaltyPath(PenalisedUserPath):
     """Which penalty."""
 
-    penalty_id: NumericId
+    penalty_id: PathId
 
 
 class PenaltyQuery(Wire):

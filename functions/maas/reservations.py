@@ -10,7 +10,7 @@ from kickstand.rental import reservations
 from maas._categories import check_vehicle
 from maas._products import ProductId
 from maas._reservations import Reservation
-from maas._schemas import Body, NumericId, TextualId, UserId, Wire
+from maas._schemas import Body, PathId, TextualId, UserId, Wire
 from maas._surface import (
     INVALID_PRODUCT,
     RESERVATION_CLOSED,
@@ -38,7 +38,7 @@ class ReserveVehicle(Body):
 class VehicleReservationsPath(Wire):
     """Which vehicle."""
 
-    vehicle_id: Annotated[NumericId, Loads(fleet.expect_id)]
+    vehicle_id: Annotated[PathId, Loads(fleet.expect_id)]
 
 
 def _expect(reservation_id: str) -> None:

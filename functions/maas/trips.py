@@ -17,7 +17,7 @@ from kickstand.rental.service import Instruction, RiderAction, StartTerms
 from maas._categories import CATEGORIES, VehicleCategory, check_vehicle
 from maas._geojson import GeoJsonPosition
 from maas._products import ProductId
-from maas._schemas import Body, Comment, Email, NumericId, Text, UserId, Wire
+from maas._schemas import Body, Comment, Email, PathId, Text, UserId, Wire
 from maas._surface import (
     DOCK_GROUP_NOT_FOUND,
     INVALID_LOCATION,
@@ -131,19 +131,19 @@ _DOMAIN_REASONS: Final = {wire: reason for reason, wire in REASONS.items()}
 class TripPath(Wire):
     """Which trip."""
 
-    trip_id: Annotated[NumericId, Loads(rentals.expect_id)]
+    trip_id: Annotated[PathId, Loads(rentals.expect_id)]
 
 
 class VehicleTripsPath(Wire):
     """Which vehicle."""
 
-    vehicle_id: Annotated[NumericId, Loads(fleet.expect_id)]
+    vehicle_id: Annotated[PathId, Loads(fleet.expect_id)]
 
 
 class DockGroupTripsPath(Wire):
     """Which dock group."""
 
-    dock_group_id: Annotated[NumericId, Loads(clusters.expect_cluster)]
+    dock_group_id: Annotated[PathId, Loads(clusters.expect_cluster)]
 
 
 class UserTripsPath(Wire):

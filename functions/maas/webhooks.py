@@ -19,7 +19,7 @@ from kickstand.webhooks.model import (
     SignatureScheme,
     Standing,
 )
-from maas._schemas import Body, NumericId, Text, Time, Wire
+from maas._schemas import Body, NumericId, PathId, Text, Time, Wire
 from maas._surface import INVALID_REQUEST, INVALID_STATE, WEBHOOK_NOT_FOUND, Caller, maas
 
 SCHEME: Final = SignatureScheme(signature_header="Urbansharing-Signature", id_header="uowid")
@@ -107,7 +107,7 @@ class WebhookList(Wire):
 class WebhookPath(Wire):
     """Which webhook."""
 
-    webhook_id: NumericId
+    webhook_id: PathId
 
 
 class CreateWebhook(Body):

@@ -306,7 +306,7 @@ def test_what_an_update_cannot_say(city: City, api: Client, body: dict[str, Any]
     assert refusal(reply) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("trip_id", ["0", "-1", "x", str(2**53), "1.5"])
+@pytest.mark.parametrize("trip_id", ["0", "-1", "x", str(2**53), "1.5", "1.0", "+1", "01", "1 ", "1_0", "1e3"])
 def test_ids_that_are_none(api: Client, trip_id: str) -> None:
     assert refusal(api.call("get_trip", path={"tripId": trip_id})) == (400, "invalid_request")
 
