@@ -1,5 +1,6 @@
 """What several resources of this API share on the wire."""
 
+import re
 import unicodedata
 from datetime import UTC
 from typing import Annotated, Final
@@ -110,3 +111,17 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, in UTC and to the millisecond."""
+
+_WRITTEN_OUT: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}(:?\d{2})?)", re.ASCII
+)
+
+
+def _written_out(given: object) -> object:
+    if isinstance(given, str) and not _WRITTEN_OUT.fullmatch(given):
+        raise ValueError("not like 2026-01-31T12:00:00Z")  # a number would be taken for seconds since 1970
+    return given
+
+
+Moment = Annotated[Time, BeforeValidator(_written_out)]
+"""A moment that a client names as ISO 8601 has it, with its offset from UTC."""

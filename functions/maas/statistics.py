@@ -1,29 +1,16 @@
 """Statistics: what a user's trips add up to."""
 
-import re
-from typing import Annotated, Final, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from kickstand.fleet import service as fleet
 from kickstand.identity import service as identity
 from kickstand.insights import service as insights
 from kickstand.insights.model import Statistics
 from kickstand.kernel.money import Currency, round_half_up
-from maas._schemas import Number, Time, UserId, Wire
+from maas._schemas import Moment, Number, UserId, Wire
 from maas._surface import INVALID_REQUEST, SYSTEM_NOT_FOUND, USER_MISMATCH, USER_NOT_FOUND, Caller, maas
-
-_WRITTEN_OUT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]")
-
-
-def _written_out(given: object) -> object:
-    if isinstance(given, str) and not _WRITTEN_OUT.match(given):
-        raise ValueError("not like 2026-01-31T12:00:00Z")  # a number would be taken for seconds since 1970
-    return given
-
-
-Moment = Annotated[Time, BeforeValidator(_written_out)]
-"""A moment that a client names, with its offset from UTC."""
 
 
 class StatisticsPath(Wire):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
@@ -17,7 +17,7 @@ from kickstand.rental.service import Instruction, RiderAction, StartTerms
 from maas._categories import CATEGORIES, VehicleCategory, check_vehicle
 from maas._geojson import GeoJsonPosition
 from maas._products import ProductId
-from maas._schemas import Body, Comment, Email, PathId, Text, UserId, Wire
+from maas._schemas import Body, Comment, Email, Moment, PathId, Text, UserId, Wire
 from maas._surface import (
     DOCK_GROUP_NOT_FOUND,
     INVALID_LOCATION,
@@ -156,8 +156,8 @@ class UserTripsQuery(Wire):
     """Which of them."""
 
     states: list[TripState] | None = Field(default=None, alias="states[]", description="Only trips in these states.")
-    since: AwareDatetime = Field(alias="from", description="Only trips that started then or later.")
-    until: AwareDatetime | None = Field(default=None, alias="to", description="Only trips that started earlier.")
+    since: Moment = Field(alias="from", description="Only trips that started then or later.")
+    until: Moment | None = Field(default=None, alias="to", description="Only trips that started earlier.")
 
     @model_validator(mode="after")
     def _runs_forward(self) -> Self:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kickstand.webhooks import service as webhooks
 from kickstand.webhooks.model import (
@@ -19,7 +19,7 @@ from kickstand.webhooks.model import (
     SignatureScheme,
     Standing,
 )
-from maas._schemas import Body, NumericId, PathId, Text, Time, Wire
+from maas._schemas import Body, Moment, NumericId, PathId, Text, Time, Wire
 from maas._surface import INVALID_REQUEST, INVALID_STATE, WEBHOOK_NOT_FOUND, Caller, maas
 
 SCHEME: Final = SignatureScheme(signature_header="Urbansharing-Signature", id_header="uowid")
@@ -142,7 +142,7 @@ class RotateSecret(Body):
 class ReplayEvents(Body):
     """Which events; without any member, those that wait."""
 
-    since: AwareDatetime | None = Field(
+    since: Moment | None = Field(
         default=None, description="Everything that has happened since then, acknowledged or not."
     )
     uowid: Text | None = Field(default=None, description="One event, acknowledged or not.")
