@@ -96,7 +96,7 @@ def tell_of_reservations(change: Change[DomainReservation]) -> None:
 
 def _about_reservation(reservation: DomainReservation, event: Event) -> Iterator[_News]:
     yield _News(RESERVATIONS, f"reservation-{reservation.id}", str(event.id), lambda: Reservation.of(reservation))
-    user = f"user-{reservation.rider_id}"
+    user = f"user-{reservation.holder_id}"
     if (message := UserMessageEvent.of_reservation(reservation, event)) is not None:
         yield _News(MESSAGES, user, f"{event.id}-message", lambda: message)
     if (invoice := UserInvoiceEvent.of_reservation(reservation)) is not None:

@@ -131,7 +131,7 @@ def _reservation(number: int, user: Rider, vehicle: Vehicle, made_at: datetime, 
         id=number,
         client_id=user.client_id,
         client_public_id=partners.IN_BOTH.client.public_id,
-        rider_id=user.id,
+        holder_id=user.id,
         external_rider_id=user.external_id or "",
         network_id=vehicle.network_id,
         vehicle_id=vehicle.id,
@@ -144,5 +144,5 @@ def _reservation(number: int, user: Rider, vehicle: Vehicle, made_at: datetime, 
 
 
 def _held(vehicle: Vehicle, reservation: Reservation) -> Vehicle:
-    hold = Hold(reservation_id=reservation.id, rider_id=reservation.rider_id, until=reservation.expires_at)
+    hold = Hold(reservation_id=reservation.id, rider_id=reservation.holder_id, until=reservation.expires_at)
     return vehicle.model_copy(update={"hold": hold})

@@ -17,6 +17,7 @@ from kickstand.fleet.model import Category
 from kickstand.kernel import ids, store
 from kickstand.pricing.service import current, publish_tariff
 from kickstand.rental import reservations
+from kickstand.rental import service as rentals
 from local.server import Platform
 from local.testing import running_platform
 from tests.support.receivers import Conduct, running_receiver
@@ -114,6 +115,10 @@ def live(day: Day) -> None:
     day.call("GET", f"/voi/v1/rental/{first}")
     day.call("GET", f"/voi/v1/rental/user/{rider}")
 
+    end_elsewhere(day)
+    group = int(day.call("GET", "/_local/demo")["surfaces"]["maas"]["ids"]["dockGroupId"])
+    start_at(day, group, userId="hal", productId=1)  # forgotten, at plans: penalties come, and use is kept
+    day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "lea", "productId": 2})
     start(day, rider, vehicles[1]["id"])  # forgotten: every timer of a rental comes
     for _ in range(60):
         day.advance(3600)
@@ -202,6 +207,15 @@ def ride_for_a_client(day: Day) -> None:
             server.conduct = _answering(410)
             day.advance(3600)
             day.call("PATCH", hook, {"enabled": True})
+
+
+def end_elsewhere(day: Day) -> None:
+    """A trip at a plan ends on the other surface."""
+    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "K-7", "productId": 2})
+    day.platform.settle()
+    store.begin()
+    day.call("POST", f"/voi/v1/rental/{rentals.get(trip['id']).public_id}/end", {})
+    day.platform.settle()
 
 
 def _answering(status: int) -> Conduct:

@@ -28,6 +28,8 @@ from kickstand.identity.service import Profile
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Tariff
+from kickstand.rental import changes, rules
+from kickstand.rental.model import RentalTrigger
 
 OSLO = Position(longitude=10.7522, latitude=59.9139)
 ALLOWED = Verdict(geofence_version=1, ride_start_allowed=True)
@@ -159,6 +161,16 @@ class City:
             price_per_minute=250,
             vat_percent=25,
         )
+
+
+def pause(rental_id: int) -> None:
+    """Put a ride on hold, where its state allows it."""
+    changes.advance(
+        rental_id,
+        RentalTrigger.PAUSE,
+        lambda rental, _: rules.paused(rental, clock.now(), automatic=False),
+        also=changes.hold,
+    )
 
 
 NOBODY = UUID("9b39971c-8e51-4b32-aa07-dd2fee64c2b0")

@@ -253,7 +253,7 @@ def test_a_long_trip_is_warned_of_penalised_and_ended(scene: Scene) -> None:
     scene.goes_off(rental, Timer.PENALTY)
     penalty = only(scene.tells(), "/users/penalties")
     assert warning["messageType"] == "trip_time_warning"
-    assert {"key": "minutes", "value": "61"} in warning["parameters"]
+    assert {"key": "minutes", "value": "60"} in warning["parameters"]
     assert (penalty["penaltyType"], penalty["penaltyPoints"]) == ("trip_duration", 3)
     scene.does(lambda: lifecycle.end_internally(rental.id, EndReason.TOO_LONG))
     assert only(scene.tells(), "/users/messages")["messageType"] == "trip_cancelled"

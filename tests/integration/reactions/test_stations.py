@@ -13,6 +13,7 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Cluster, ClusterKind, Progress, Purpose, Spot, Vehicle, VehicleState
 from kickstand.geo import service as geo
 from kickstand.kernel import clock, store
+from kickstand.pricing.model import Fare
 from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.model import Rental, RentalState
@@ -48,10 +49,12 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], datetime]:
     return pass_on
 
 
-def say(**message: Any) -> list[Any]:
+def say(*, sent_at: datetime | None = None, **message: Any) -> list[Any]:
     at = message.pop("at")
     body = json.dumps({"at": at.isoformat(), **message})
-    failures: list[Any] = receive_messages({"Records": [{"messageId": "m", "body": body}]}, None)["batchItemFailures"]
+    attributes = {"SentTimestamp": str(clock.milliseconds(sent_at or clock.now()))}
+    batch = {"Records": [{"messageId": "m", "body": body, "attributes": attributes}]}
+    failures: list[Any] = receive_messages(batch, None)["batchItemFailures"]
     store.begin()
     return failures
 
@@ -137,7 +140,7 @@ def test_old_news_of_docks_do_not_end_a_later_ride(city: City) -> None:
     assert known(vehicle).spot == here.spot(1)
 
 
-def test_a_dock_whose_opening_is_told_late_ends_the_ride_all_the_same(city: City) -> None:
+def test_a_ride_that_is_back_in_its_dock_before_it_has_begun_is_cancelled(city: City) -> None:
     here = city.cluster()
     vehicle = city.docked(here, 1)
     rental = ride(city, vehicle)
@@ -145,7 +148,9 @@ def test_a_dock_whose_opening_is_told_late_ends_the_ride_all_the_same(city: City
     closed = opened + timedelta(milliseconds=1)
     assert docking(vehicle, here, 1, closed) == []
     assert docking(vehicle, here, 1, opened, "undocking") == []
-    assert rentals.get(rental.id).state is RentalState.COMPLETED
+    over = rentals.get(rental.id)
+    assert (over.state, over.fare) == (RentalState.CANCELLED, Fare(currency="NOK"))
+    assert known(vehicle).state is VehicleState.AVAILABLE
     assert known(vehicle).spot == here.spot(1)
     assert clusters.cluster(here.id).parked == {"1": vehicle.id}
 
@@ -168,6 +173,28 @@ def test_a_station_whose_clock_is_ahead_is_heard_again(city: City) -> None:
     assert docking(vehicle, here, 1, clock.now() + timedelta(days=365)) == []
     assert docking(vehicle, here, 2, clock.now()) == []
     assert known(vehicle).spot == here.spot(2)
+
+
+def test_what_a_clock_that_is_ahead_has_told_is_as_old_at_the_next_delivery(
+    city: City, later: Callable[[], datetime]
+) -> None:
+    here, there = city.cluster(), city.cluster(position=FAR)
+    vehicle = city.docked(here, 1)
+    first = ride(city, vehicle)
+    lifecycle.confirm_unlocked(first.id)
+    store.begin()
+    sent = clock.now()
+    closing = {"type": "docking", "cluster_id": there.id, "number": 1, "vehicle_id": vehicle.id}
+    closing |= {"at": sent + timedelta(hours=3), "sent_at": sent}
+    assert say(**closing) == []
+    assert rentals.get(first.id).state is RentalState.COMPLETED
+    later()
+    second = ride(city, vehicle)
+    assert docking(vehicle, there, 1, clock.now(), "undocking") == []
+    later()
+    assert say(**closing) == []
+    assert rentals.get(second.id).state is RentalState.IN_PROGRESS
+    assert known(vehicle).spot is None
 
 
 def test_a_vehicle_in_a_dock_stands_where_the_dock_is(city: City, later: Callable[[], datetime]) -> None:

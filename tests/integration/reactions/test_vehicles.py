@@ -18,7 +18,7 @@ from kickstand.rental.model import RentalState
 from kickstand.rental.store import TrackItem
 from reactions.vehicles import receive_messages
 from tests.support import zones
-from tests.support.city import City
+from tests.support.city import City, pause
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def say(vehicle: Vehicle, east: float, *, seconds: float = 10, **differently: An
         "locked": False,
         "speed_kmh": 12,
     }
-    batch = {"Records": [{"messageId": "m", "body": json.dumps(report | differently)}]}
+    sent = {"SentTimestamp": str(clock.milliseconds(clock.now()))}
+    batch = {"Records": [{"messageId": "m", "body": json.dumps(report | differently), "attributes": sent}]}
     failures: list[Any] = receive_messages(batch, None)["batchItemFailures"]
     store.begin()
     return failures
@@ -98,7 +99,7 @@ def test_only_a_report_from_after_the_pause_ends_it(city: City, monkeypatch: pyt
     started = clock.now()
     monkeypatch.setattr(clock, "now", lambda: started + timedelta(seconds=60))
     lifecycle.confirm_unlocked(rental.id)
-    lifecycle.pause(rental.id)
+    pause(rental.id)
     monkeypatch.setattr(clock, "now", lambda: started + timedelta(hours=1))
     for seconds, state in ((50, RentalState.ON_HOLD), (70, RentalState.IN_PROGRESS)):
         store.begin()

@@ -1,6 +1,7 @@
 """What partners tell rentals to do: pause, resume, cancel and end; and what docks say."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ from kickstand.rental.model import (
 from kickstand.rental.service import Instruction, RiderAction, StartTerms
 from local.server import Tables
 from tests.support import zones
-from tests.support.city import BIKE, E_BIKE, NO_PARKING, OSLO, City
+from tests.support.city import BIKE, E_BIKE, NO_PARKING, OSLO, TIMINGS, City
 from tests.support.world import World
 
 PAUSE, RESUME, CANCEL, END = RiderAction
@@ -183,6 +184,63 @@ def test_a_docked_kind_far_from_any_dock(world: World) -> None:
     ride(world, rental, FAR)
     refused(FarFromDock, lambda: tell(world, rental, END))
     assert rentals.get(rental.id).is_open
+
+
+def test_who_ends_it_and_where_makes_no_difference(world: World) -> None:
+    bike, e_bike = begun(world, BIKE), begun(world, E_BIKE)
+    for rental, refusal in ((bike, FarFromDock), (e_bike, FarFromDock)):
+        ride(world, rental, FAR)
+        refused(refusal, lambda: tell(world, rental, END))  # noqa: B023
+        refused(refusal, lambda: rentals.end(world.city.client, rental.public_id))  # noqa: B023
+    beside = world.city.cluster(position=zones.at(-3_000, -2_000)).position
+    directory.rebuild(world.city.network_id)
+    ride(world, bike, beside)
+    refused(AbilityMissing, lambda: rentals.end(world.city.client, bike.public_id))
+    ride(world, e_bike, beside)
+    assert rentals.end(world.city.client, e_bike.public_id).state is RentalState.ENDING
+
+
+def test_what_is_still_in_its_dock_is_called_off(world: World) -> None:
+    cluster = world.city.cluster(position=zones.at(-3_500, 0))
+    for number, end in enumerate((True, False), 1):
+        bike = world.city.docked(cluster, number)
+        rental = rentals.start_for(world.city.client, f"Docked {number}", bike.id)
+        store.begin()
+        over = rentals.end(world.city.client, rental.public_id) if end else tell(world, rental, END)
+        store.begin()
+        assert (over.state, over.end_reason) == (RentalState.CANCELLED, EndReason.CANCELLED)
+        assert fleet.vehicle(bike.id).state is VehicleState.AVAILABLE
+
+
+def test_an_end_that_asks_nobody_costs_the_fee_too(world: World) -> None:
+    plan = PricingPlan(
+        id=ids.new_id(),
+        client_id=world.city.client.id,
+        name="Day",
+        currency="NOK",
+        vat_percent=25,
+        free_floating_fee=5000,
+    )
+    pricing.put_plan(plan)
+    for reason, fee in ((EndReason.TOO_LONG, 6250), (EndReason.STOLEN, 0)):
+        rental = begun(world, E_BIKE, plan)
+        ride(world, rental, FAR)
+        lifecycle.end_internally(rental.id, reason)
+        store.begin()
+        over = rentals.get(rental.id)
+        assert over.fare is not None
+        assert over.fare.total == fee
+
+
+def test_timers_that_come_late_count_as_of_when_they_were_due(world: World) -> None:
+    rental = begun(world)
+    world.advance(6 * 3600)
+    world.go_off()
+    store.begin()
+    over = rentals.get(rental.id)
+    assert [each.kind for each in over.segments] == [SegmentKind.RIDE, SegmentKind.PAUSE]
+    assert over.segments[1].started_at - rental.started_at == timedelta(seconds=TIMINGS.auto_pause_after_s)
+    assert over.notices == 0
 
 
 def test_a_plan_may_let_it_be_left_there_at_a_fee(world: World) -> None:

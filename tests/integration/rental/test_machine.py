@@ -18,6 +18,7 @@ from kickstand.rental import service as rentals
 from kickstand.rental.model import EndReason, Rental, RentalState
 from local.server import Tables
 from tests.support import zones
+from tests.support.city import pause
 from tests.support.world import World
 
 STEPS = [30, 1300, 1900, 4000]
@@ -63,7 +64,7 @@ class Rides(RuleBasedStateMachine):
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3))
     def pause(self, number: int) -> None:
-        self._one(number, lambda rental: lifecycle.pause(rental.id))
+        self._one(number, lambda rental: pause(rental.id))
 
     @precondition(lambda self: self.known)
     @rule(number=st.integers(0, 3))

@@ -82,7 +82,7 @@ def reservation(**changes: Any) -> Reservation:
         "id": 34312,
         "client_id": 5,
         "client_public_id": CLIENT,
-        "rider_id": samples.RIDER_ID,
+        "holder_id": samples.RIDER_ID,
         "external_rider_id": "User12345",
         "network_id": samples.NETWORK_ID,
         "vehicle_id": 9,
@@ -223,7 +223,7 @@ def test_an_active_reservation_has_no_end() -> None:
 
 
 def invoice_of_trip(*, fine: int = 0, docked: bool = True, reason: EndReason = EndReason.RIDER) -> UserInvoiceEvent:
-    ending = rules.Ending(reason, after(20), fine=fine, docked=docked)
+    ending = rules.Ending(reason, after(20), fine=fine, place=rules.Place(docked=docked))
     done = rules.completed(rules.ended(planned(reservation_id=34312), track(), ending, after(20)), after(21))
     invoice = UserInvoiceEvent.of_trip(done, done.event)
     assert invoice is not None

@@ -21,12 +21,13 @@ from kickstand.fleet.model import (
 from kickstand.geo.model import Verdict
 from kickstand.kernel.errors import DomainError
 from kickstand.pricing.errors import PlanNotValid
-from kickstand.pricing.model import PricingPlan
+from kickstand.pricing.model import Fare, PricingPlan
 from kickstand.rental import rules
 from kickstand.rental.errors import (
     AbilityMissing,
     FarFromDock,
     ImplausiblePosition,
+    RentalStateRefused,
     RiderMismatch,
     TooManyPenaltyPoints,
 )
@@ -37,6 +38,9 @@ from tests.unit.rental.test_rules import NEVER, NOON, OSLO, after, riding, start
 
 SPOT = Spot(cluster_id=3, cluster_name="58", number=2)
 STURDY = VehicleModel(id=1, name="Ox", category=Category.BIKE, max_range_m=0, abilities=frozenset({Ability.PAUSE}))
+
+
+DOCKED = VehicleModel(id=2, name="City e", category=Category.E_BIKE, max_range_m=1, docked=True)
 
 
 def plan(**terms: Any) -> PricingPlan:
@@ -63,8 +67,8 @@ def cluster(**differently: Any) -> Cluster:
     return plain.model_copy(update=differently)
 
 
-def held_by(rider_id: int) -> Hold:
-    return Hold(reservation_id=1, rider_id=rider_id, until=after(60))
+def held_by(rider_id: int, seconds: int = 60) -> Hold:
+    return Hold(reservation_id=1, rider_id=rider_id, until=after(seconds))
 
 
 # ── Penalties ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,36 +157,63 @@ def _expect(refusal: type[DomainError] | None, call: Callable[[], None]) -> None
         ({}, Category.BIKE, True),
         ({}, Category.E_BIKE, False),
         ({"state": VehicleState.UNAVAILABLE}, Category.BIKE, False),
-        ({"state": VehicleState.RESERVED, "hold": Hold(reservation_id=1, rider_id=7, until=NOON)}, Category.BIKE, True),
+        ({"state": VehicleState.RESERVED, "hold": held_by(7)}, Category.BIKE, True),
         (
-            {"state": VehicleState.RESERVED, "hold": Hold(reservation_id=1, rider_id=8, until=NOON)},
+            {"state": VehicleState.RESERVED, "hold": held_by(8)},
             Category.BIKE,
             False,
         ),
+        ({"state": VehicleState.RESERVED, "hold": held_by(7, 0)}, Category.BIKE, False),
         ({"verdict": Verdict(geofence_version=1, ride_start_allowed=False)}, Category.BIKE, False),
     ],
 )
 def test_what_fits_a_claim(differently: dict[str, Any], category: Category, fits: bool) -> None:
-    assert rules.fits(vehicle(5, **differently), STURDY, category, 7) is fits
+    assert rules.fits(vehicle(5, **differently), STURDY, category, 7, NOON) is fits
 
 
 # ── Docks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_virtual_cluster_gives_its_lowest_free_place() -> None:
-    assert rules.place_at(cluster(), riding()) == (cluster().spot(2), True)
+    assert rules.place_of(DOCKED, cluster()) == rules.Place(cluster().spot(2))
 
 
 @pytest.mark.parametrize("differently", [{"type": ClusterKind.PHYSICAL}, {"parked": {"1": 77, "2": 78}}])
 def test_beside_docks_and_full_places_there_is_no_number(differently: dict[str, Any]) -> None:
-    assert rules.place_at(cluster(**differently), riding()) == (None, True)
+    assert rules.place_of(DOCKED, cluster(**differently)) == rules.Place()
+
+
+def test_what_belongs_nowhere_is_left_anywhere() -> None:
+    assert rules.place_of(STURDY, cluster()) == rules.place_of(STURDY, None) == rules.Place()
 
 
 def test_elsewhere_a_plan_may_allow_it_at_a_fee() -> None:
-    assert rules.place_at(None, at_plan(free_floating_fee=100)) == (None, False)
+    elsewhere = rules.place_of(DOCKED, None)
+    assert not elsewhere.docked
+    rules.check_may_be_left(elsewhere, DOCKED, at_plan(free_floating_fee=100))
     for rental in (riding(), at_plan()):
         with pytest.raises(FarFromDock):
-            rules.place_at(None, rental)
+            rules.check_may_be_left(elsewhere, DOCKED, rental)
+
+
+def test_what_only_a_dock_can_lock_is_not_ended_by_a_command() -> None:
+    with pytest.raises(AbilityMissing):
+        rules.check_may_be_left(rules.Place(), STURDY, riding())
+
+
+def test_what_never_unlocked_is_not_charged() -> None:
+    ending = rules.Ending(EndReason.RIDER, after(600))
+    assert rules.ended(started(), track(), ending, after(600)).fare == Fare(currency="NOK")
+
+
+def test_nobody_pauses_for_ever() -> None:
+    rental = riding()
+    with pytest.raises(RentalStateRefused):
+        for turn in range(1_000):
+            rental = rules.paused(rental, after(turn), automatic=False)
+            rental = rules.resumed(rental, after(turn), unlock=True)
+    assert len(rental.segments) < 500
+    assert rules.paused(rental, after(2_000), automatic=True).pause is not None
 
 
 @pytest.mark.parametrize(("seconds", "charged_until"), [(-5, 0), (60, 60), (90, 80)])

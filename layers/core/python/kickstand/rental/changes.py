@@ -95,9 +95,22 @@ def withdrawing(reason: Unavailability) -> FurtherWrites:
     return withdraw
 
 
+def called_off(tx: store.Transaction, rental: Rental, _: Rental) -> None:
+    """Take the vehicle from a rental that was cancelled before it had unlocked.
+
+    A dock that holds it tells when it lets go. Whether any other has unlocked meanwhile is not known before it has
+    answered to being locked again.
+    """
+    vehicle = fleet.vehicle(rental.vehicle_id)
+    if vehicle.is_held:
+        fleet.give_back(tx, vehicle, rental.id)
+    else:
+        fleet.give_back(tx, vehicle, rental.id, VehicleTrigger.WITHDRAW, Unavailability.LOCK_UNCONFIRMED)
+
+
 def use_of_plan(tx: store.Transaction, _: Rental, after: Rental) -> None:
-    """What a rental that ends has used of its plan."""
-    if after.plan and after.allowance and after.fare and after.external_rider_id is not None:
+    """What a rental that ends has used of its plan; nothing where nothing is charged for it."""
+    if after.plan and after.allowance and after.fare and after.fare.lines and after.external_rider_id is not None:
         user = user_key(after.client_id, after.external_rider_id)
         pricing.record_use(tx, after.plan, user, after.allowance, after.fare)
 

@@ -1,9 +1,11 @@
 """What becomes of a rental by itself: what vehicles and docks report, what timers do, and what the workflow does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Network, Spot, Telemetry, Unavailability, VehicleTrigger
 from kickstand.geo.model import Verdict
@@ -79,6 +81,8 @@ def miss_lock(rental_id: int, reason: Unavailability, command_id: str | None = N
 def docked(rental_id: int, spot: Spot, place: Position, at: datetime) -> None:
     """A dock holds the vehicle of a rental: that ends it. News older than the rental, or about an ended one, are none.
 
+    A rental that is starting in this very dock has not begun: it is cancelled.
+
     Args:
         rental_id: the rental.
         spot: the dock.
@@ -95,6 +99,8 @@ def docked(rental_id: int, spot: Spot, place: Position, at: datetime) -> None:
             changes.use_of_plan(tx, rental, after)
 
     def end(rental: Rental, track: Track) -> Rental:
+        if rental.state is RentalState.STARTING and rental.start_spot == spot:
+            return rules.cancelled(rental, EndReason.CANCELLED, clock.now())
         return rules.docked(rental, track, spot, place, at, clock.now())
 
     changes.decide(rental_id, end, when=holds, also=give_back)
@@ -141,20 +147,20 @@ def expire(rental_id: int, timer: rules.Timer) -> None:
     due = situation(rental_id)
     if due.deadline is None or due.deadline.timer is not timer or due.deadline.at > clock.now():
         return
-    rental, network = due.rental, due.network
+    rental, at = due.rental, due.deadline.at
     match timer:
         case rules.Timer.UNLOCK_TIMEOUT:
             fleet.time_out_command(rental.vehicle_id, rental.event.id, Action.UNLOCK)
         case rules.Timer.START_TIMEOUT:
             _cancel(rental_id, EndReason.UNLOCK_UNCONFIRMED, Unavailability.UNLOCK_UNCONFIRMED)
         case rules.Timer.TOO_LONG_NOTICE | rules.Timer.PENALTY:
-            _remind(rental_id, due.deadline.timer)
+            _remind(rental, due.deadline)
         case rules.Timer.AUTO_PAUSE:
-            pause(rental_id, automatic=True)
+            _pause_for_standing(rental, at)
         case rules.Timer.PAUSE_EXPIRED:
-            _end_after_pause(rental_id, network, due.deadline.at)
+            _end_after_pause(rental_id, due.network, at)
         case rules.Timer.TOO_LONG:
-            end_internally(rental_id, EndReason.TOO_LONG, due.deadline.at)
+            end_internally(rental_id, EndReason.TOO_LONG, at)
         case rules.Timer.STOLEN:
             end_internally(rental_id, EndReason.STOLEN)
         case rules.Timer.LOCK_TIMEOUT:
@@ -162,12 +168,12 @@ def expire(rental_id: int, timer: rules.Timer) -> None:
             miss_lock(rental_id, Unavailability.LOCK_UNCONFIRMED)
 
 
-def pause(rental_id: int, *, automatic: bool = False) -> None:
-    """Put a ride on hold and its vehicle with it."""
-    changes.advance(
-        rental_id,
-        RentalTrigger.PAUSE,
-        lambda rental, _: rules.paused(rental, clock.now(), automatic=automatic),
+def _pause_for_standing(planned: Rental, at: datetime) -> None:
+    """Put a ride on hold whose vehicle has not moved for long, as of when it was due."""
+    changes.decide(
+        planned.id,
+        lambda rental, _: rules.paused(rental, at, automatic=True),
+        when=_as_in(planned),
         also=changes.hold,
     )
 
@@ -198,19 +204,34 @@ def end_internally(
 
     def decide(rental: Rental, track: Track) -> Rental:
         now = clock.now()
-        at = track.moved_at if reason is EndReason.STOLEN else limit or now
-        return rules.ended(rental, track, rules.Ending(reason, at, transition=transition), now)
+        stolen = reason is EndReason.STOLEN
+        at = track.moved_at if stolen else limit or now
+        place = rules.Place() if stolen else _place_of(rental, track)
+        return rules.ended(rental, track, rules.Ending(reason, at, place=place, transition=transition), now)
 
     changes.advance(rental_id, RentalTrigger.END, decide, also=changes.use_of_plan)
 
 
-def _remind(rental_id: int, timer: rules.Timer) -> None:
-    if timer is rules.Timer.TOO_LONG_NOTICE:
-        changes.decide(rental_id, lambda rental, _: rules.noticed(rental, clock.now()), when=changes.is_open)
+def _remind(planned: Rental, deadline: rules.Deadline) -> None:
+    """Remind or penalise the rider, as of when it was due; once, even if two do it at once."""
+    if deadline.timer is rules.Timer.TOO_LONG_NOTICE:
+        changes.decide(planned.id, lambda rental, _: rules.noticed(rental, deadline.at), when=_as_in(planned))
     else:
         changes.decide(
-            rental_id, lambda rental, _: rules.penalised(rental, clock.now()), when=changes.is_open, also=_penalise
+            planned.id, lambda rental, _: rules.penalised(rental, deadline.at), when=_as_in(planned), also=_penalise
         )
+
+
+def _as_in(planned: Rental) -> Callable[[Rental], bool]:
+    """Whether a rental is still what a timer was planned on; if not, the workflow plans anew."""
+    return lambda rental: rental.version == planned.version
+
+
+def _place_of(rental: Rental, track: Track) -> rules.Place:
+    """Where the vehicle is left by an end that asks nobody."""
+    model = fleet.model(rental.tariff.model_id)
+    cluster = clusters.nearest_cluster(rental.network_id, track.position) if model.docked else None
+    return rules.place_of(model, cluster)
 
 
 def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
@@ -224,7 +245,8 @@ def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
     fine = network.left_unlocked_fine if rider.left_unlocked else 0
 
     def decide(rental: Rental, track: Track) -> Rental:
-        ending = rules.Ending(EndReason.LEFT_UNLOCKED, track.moved_at, fine, warned=not fine)
+        place = _place_of(rental, track)
+        ending = rules.Ending(EndReason.LEFT_UNLOCKED, track.moved_at, fine, warned=not fine, place=place)
         return rules.ended(rental, track, ending, clock.now())
 
     def count(tx: store.Transaction, rental: Rental, after: Rental) -> None:

@@ -268,6 +268,7 @@ class Reservation(BaseModel):
     """A rider's claim on a vehicle that the rider has not taken yet.
 
     Attributes:
+        holder_id: the rider; rentals are found by their ``rider_id``, and reservations are not among them.
         cluster_id: where the vehicle stood when it was reserved, if in a dock.
         plan: the pricing plan that the reservation is charged on, committed when it was made.
         ended_at: when it was completed, cancelled or expired.
@@ -283,7 +284,7 @@ class Reservation(BaseModel):
     id: int
     client_id: int
     client_public_id: UUID
-    rider_id: int
+    holder_id: int
     external_rider_id: str
     network_id: int
     vehicle_id: int

@@ -68,7 +68,7 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
         id=ids.new_id(),
         client_id=client.id,
         client_public_id=client.public_id,
-        rider_id=user.rider_id,
+        holder_id=user.rider_id,
         external_rider_id=user_id,
         network_id=vehicle.network_id,
         vehicle_id=vehicle.id,
@@ -233,5 +233,5 @@ def _write(
     tx: store.Transaction, reservation: Reservation, over: Reservation, *, otherwise: type[store.Contention]
 ) -> None:
     tx.put(ReservationItem.of(over), condition=ReservationItem.version == reservation.version, otherwise=otherwise)
-    mark = OpenReservationItem.key(reservation.rider_id)
+    mark = OpenReservationItem.key(reservation.holder_id)
     tx.delete(mark, condition=OpenReservationItem.reservation_id == reservation.id, otherwise=otherwise)

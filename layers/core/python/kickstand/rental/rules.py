@@ -34,6 +34,7 @@ from kickstand.rental.errors import (
     FarFromDock,
     ImplausiblePosition,
     RentalAlreadyEnded,
+    RentalStateRefused,
     RiderMismatch,
     TooManyPenaltyPoints,
 )
@@ -53,6 +54,7 @@ from kickstand.rental.model import (
 
 _FARTHEST_RIDER_M: Final = 50_000
 _BESIDE_M: Final = 1_000
+_MOST_SEGMENTS: Final = 400  # about 40 KB; a workflow's history holds 25,000 events
 _JITTER_M: Final = 10
 _LEAP_M: Final = 500
 _FASTEST_KMH: Final = 200
@@ -225,30 +227,50 @@ def check_may_end(verdict: Verdict) -> None:
         raise EndingRefused(f"{EndingRefused.detail}: {reason}")
 
 
-def place_at(cluster: Cluster | None, rental: Rental) -> tuple[Spot | None, bool]:
-    """Where a vehicle that belongs into docks is left by ending its rental, and whether it belongs there.
+@dataclass(frozen=True)
+class Place:
+    """Where a vehicle is left.
+
+    Attributes:
+        spot: its place at a cluster without hardware, where it gets one.
+        docked: whether vehicles of its kind belong there; leaving one elsewhere may cost a fee.
+    """
+
+    spot: Spot | None = None
+    docked: bool = True
+
+
+def place_of(model: VehicleModel, cluster: Cluster | None) -> Place:
+    """Where a vehicle is left by ending its rental.
 
     Args:
+        model: of the vehicle.
         cluster: the one within whose radius it stands, if there is one.
-        rental: whose vehicle it is; a plan may let it be left elsewhere, at a fee.
-
-    Raises:
-        FarFromDock: it must not be left where it stands.
     """
+    if not model.docked:
+        return Place()
     if cluster is None:
-        if rental.plan is None or not rental.plan.free_floating_fee:
-            raise FarFromDock
-        return None, False
+        return Place(docked=False)
     free = cluster.free_docks
     if cluster.type is not ClusterKind.VIRTUAL or not free:
-        return None, True  # it stands beside the docks
-    return cluster.spot(free[0]), True
+        return Place()  # it stands beside the docks
+    return Place(cluster.spot(free[0]))
 
 
-def fits(vehicle: Vehicle, model: VehicleModel, category: Category, rider_id: int) -> bool:
+def check_may_be_left(place: Place, model: VehicleModel, rental: Rental) -> None:
+    """Refuse to end a rental by command where its vehicle must not be left, or cannot be locked.
+
+    A plan may let a vehicle that belongs into docks be left elsewhere, at a fee.
+    """
+    if not place.docked and (rental.plan is None or not rental.plan.free_floating_fee):
+        raise FarFromDock
+    check_able(model, Ability.END_REMOTELY)
+
+
+def fits(vehicle: Vehicle, model: VehicleModel, category: Category, rider_id: int, now: datetime) -> bool:
     """Whether a vehicle can be claimed for a rider who has asked for its category only."""
     free = vehicle.state is VehicleState.AVAILABLE
-    mine = vehicle.hold is not None and vehicle.hold.rider_id == rider_id
+    mine = vehicle.hold is not None and vehicle.hold.rider_id == rider_id and vehicle.hold.until > now
     return (free or mine) and model.category is category and vehicle.verdict.ride_start_allowed
 
 
@@ -261,8 +283,7 @@ class Ending:
         at: until when it is charged.
         fine: for leaving the vehicle unlocked, in minor units of the tariff's currency.
         warned: whether the rider is told that next time there will be a fine.
-        spot: the dock in which the vehicle is left.
-        docked: whether the vehicle is where its kind belongs; leaving it elsewhere may cost a fee.
+        place: where the vehicle is left.
         transition: what was said about it; without a word, what the reason means is said.
     """
 
@@ -270,8 +291,7 @@ class Ending:
     at: datetime
     fine: int = 0
     warned: bool = False
-    spot: Spot | None = None
-    docked: bool = True
+    place: Place = Place()
     transition: Transition | None = None
 
 
@@ -350,6 +370,8 @@ def unlocked(rental: Rental, now: datetime) -> Rental:
 
 def paused(rental: Rental, now: datetime, *, automatic: bool, transition: Transition | None = None) -> Rental:
     """The rental on hold."""
+    if not automatic and len(rental.segments) >= _MOST_SEGMENTS:
+        raise RentalStateRefused("The rental has been paused too often")
     event = Event.new("RentalPaused", now, automatic=automatic)
     if automatic:
         transition = Transition(reason=TransitionReason.NO_INTERACTION)
@@ -384,6 +406,8 @@ def ended(rental: Rental, track: Track, ending: Ending, now: datetime, rider_end
         RentalAlreadyEnded: it is not open any more.
     """
     check_open(rental)
+    # Of a rental that is starting, nobody knows whether the rider ever got the vehicle.
+    unlocked = rental.state is not RentalState.STARTING
     event = Event.new("RentalEnding", now, reason=ending.reason, fine=ending.fine, warned=ending.warned)
     return _moved(
         rental,
@@ -394,9 +418,9 @@ def ended(rental: Rental, track: Track, ending: Ending, now: datetime, rider_end
         transition=ending.transition or _said_about(rental, ending.reason),
         rider_end=rider_end,
         vehicle_end=track.position,
-        end_spot=ending.spot,
+        end_spot=ending.place.spot,
         distance_m=track.distance_m,
-        fare=_fare(rental, track, ending),
+        fare=_fare(rental, track, ending) if unlocked else Fare(currency=rental.tariff.currency),
         # What happened, not what is charged for: a pause may have begun after the moment that counts.
         segments=(*rental.segments[:-1], rental.segments[-1].model_copy(update={"ended_at": now})),
     )
@@ -407,7 +431,7 @@ def _fare(rental: Rental, track: Track, ending: Ending) -> Fare:
         return pricing.fare(rental.tariff, rental.started_at, ending.at, track.distance_m, fine=ending.fine)
     allowance = rental.allowance or Allowance()
     return pricing.plan_fare(
-        rental.plan, allowance, rental.started_at, ending.at, docked=ending.docked, fine=ending.fine
+        rental.plan, allowance, rental.started_at, ending.at, docked=ending.place.docked, fine=ending.fine
     )
 
 
@@ -449,7 +473,7 @@ def docked(rental: Rental, track: Track, spot: Spot, place: Position, at: dateti
         at = min(max(at, rental.started_at), now)
         track = tracked(track, place, track.verdict, at, locked=True, speed_kmh=0)
         track = track.model_copy(update={"position": place})  # where a dock is, is known
-        rental = ended(rental, track, Ending(EndReason.RIDER, at, spot=spot), now)
+        rental = ended(rental, track, Ending(EndReason.RIDER, at, place=Place(spot)), now)
     return completed(rental, now).model_copy(update={"end_spot": spot})
 
 

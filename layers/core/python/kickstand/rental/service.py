@@ -10,16 +10,14 @@ from typing import Final
 from uuid import UUID
 
 from kickstand.clients.model import ApiClient
-from kickstand.fleet import clusters, directory
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleUnavailable
 from kickstand.fleet.model import (
     Ability,
     Category,
     ClusterState,
-    Unavailability,
     Vehicle,
-    VehicleModel,
 )
 from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
@@ -166,7 +164,8 @@ def _candidates(client: ApiClient, user_id: str, cluster_id: int, category: Cate
     rider_id = user.rider_id if user else 0
     standing = clusters.vehicles_at(cluster)
     models = {each.model_id: fleet.model(each.model_id) for each in standing}
-    fitting = [each for each in standing if rules.fits(each, models[each.model_id], category, rider_id)]
+    now = clock.now()
+    fitting = [each for each in standing if rules.fits(each, models[each.model_id], category, rider_id, now)]
     return sorted(fitting, key=lambda each: (each.hold is None, -(each.battery_percent // 10), random.random()))  # noqa: S311
 
 
@@ -285,14 +284,11 @@ def instruct(client: ApiClient, rental_id: int, instruction: Instruction) -> Ren
                 also=changes.go_on,
             )
         case RiderAction.CANCEL:
-            # Whether the vehicle has unlocked meanwhile is not known before it has answered to being locked again.
-            return changes.decide(
-                rental_id,
-                lambda rental, _: rules.cancelled(rental, EndReason.CANCELLED, now, said),
-                also=changes.withdrawing(Unavailability.LOCK_UNCONFIRMED),
-            )
+            return _call_off(rental_id, said)
+        case RiderAction.END if rental.state is RentalState.STARTING:
+            return _call_off(rental_id, said)
         case RiderAction.END:
-            return _end_where_it_stands(rental_id, model, instruction)
+            return _end_by(rental_id, instruction)
 
 
 _REACHED: Final = {
@@ -304,44 +300,63 @@ _REACHED: Final = {
 """The states in which there is nothing left to do for an action: its answer may have been lost."""
 
 
-def _end_where_it_stands(rental_id: int, model: VehicleModel, instruction: Instruction) -> Rental:
+def _end_by(rental_id: int, instruction: Instruction) -> Rental:
     said = instruction.transition
     reason = EndReason.OPERATOR if said and said.reason else EndReason.RIDER
     rider_end = instruction.position.position if instruction.position else None
 
     def decide(rental: Rental, track: Track) -> Rental:
         rules.check_open(rental)
-        rules.check_may_end(track.verdict)
-        spot, docked = None, True
-        if model.docked:
-            near = directory.nearest(rental.network_id, track.position)
-            spot, docked = rules.place_at(clusters.cluster(near.id) if near else None, rental)
-        rules.check_able(model, Ability.END_REMOTELY)
-        now = clock.now()
-        ending = rules.Ending(reason, now, spot=spot, docked=docked, transition=said)
-        return rules.ended(rental, track, ending, now, rider_end)
+        return _ended_where_it_stands(rental, track, reason, rider_end, said)
 
     return changes.decide(rental_id, decide, also=changes.use_of_plan)
+
+
+def _ended_where_it_stands(
+    rental: Rental, track: Track, reason: EndReason, rider_end: Position | None, said: Transition | None = None
+) -> Rental:
+    """The rental ended by a command, on whichever surface, if its vehicle may be left where it stands."""
+    rules.check_may_end(track.verdict)
+    model = fleet.model(rental.tariff.model_id)
+    cluster = clusters.nearest_cluster(rental.network_id, track.position) if model.docked else None
+    place = rules.place_of(model, cluster)
+    rules.check_may_be_left(place, model, rental)
+    now = clock.now()
+    return rules.ended(rental, track, rules.Ending(reason, now, place=place, transition=said), now, rider_end)
+
+
+def _call_off(rental_id: int, said: Transition | None = None) -> Rental:
+    return changes.decide(
+        rental_id,
+        lambda rental, _: rules.cancelled(rental, EndReason.CANCELLED, clock.now(), said),
+        also=changes.called_off,
+    )
 
 
 def end(client: ApiClient, rental_id: UUID, rider_position: Position | None = None) -> Rental:
     """End a rental for its rider: the fare is decided now, the vehicle is told to lock.
 
+    One whose vehicle is still in its dock is cancelled instead.
+
     Raises:
         RentalNotFound: it does not exist for this partner.
         RentalAlreadyEnded: by whomever.
-        EndingRefused: the geofences forbid it where the vehicle stands.
+        EndingRefused, FarFromDock: it must not end where the vehicle stands.
+        AbilityMissing: vehicles of this kind end their rentals in docks.
         ImplausiblePosition: the rider is nowhere near.
     """
+    expect_with_track(rental_id)
+    rental, track = changes.load(ids.id_of(rental_id))
+    rules.check_open(_owned(client, rental_id, rental))
+    rules.check_near(rider_position, track.position)
+    if rental.state is RentalState.STARTING and rental.start_spot is not None and not rental.start_spot.virtual:
+        return _call_off(rental.id)
 
     def decide(rental: Rental, track: Track) -> Rental:
-        rules.check_open(_owned(client, rental_id, rental))
-        rules.check_near(rider_position, track.position)
-        rules.check_may_end(track.verdict)
-        now = clock.now()
-        return rules.ended(rental, track, rules.Ending(EndReason.RIDER, now), now, rider_position)
+        rules.check_open(rental)
+        return _ended_where_it_stands(rental, track, EndReason.RIDER, rider_position)
 
-    return changes.decide(ids.id_of(rental_id), decide, also=changes.use_of_plan)
+    return changes.decide(rental.id, decide, also=changes.use_of_plan)
 
 
 def expect(public_id: UUID) -> None:

@@ -137,7 +137,7 @@ class OpenReservationItem(RentalsItem[BaseModel]):
     @classmethod
     def marking(cls, reservation: Reservation) -> "OpenReservationItem":
         """The mark of this reservation."""
-        key = cls.key(reservation.rider_id)
+        key = cls.key(reservation.holder_id)
         return cls(key.pk, key.sk, kind=cls.KIND, reservation_id=reservation.id)
 
 
