@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    Strict,
     WithJsonSchema,
     validate_email,
 )
@@ -118,10 +119,10 @@ _WRITTEN_OUT: Final = re.compile(
 
 
 def _written_out(given: object) -> object:
-    if isinstance(given, str) and not _WRITTEN_OUT.fullmatch(given):
+    if not isinstance(given, str) or not _WRITTEN_OUT.fullmatch(given):
         raise ValueError("not like 2026-01-31T12:00:00Z")  # a number would be taken for seconds since 1970
     return given
 
 
-Moment = Annotated[Time, BeforeValidator(_written_out)]
+Moment = Annotated[Time, Strict(False), BeforeValidator(_written_out)]
 """A moment that a client names as ISO 8601 has it, with its offset from UTC."""

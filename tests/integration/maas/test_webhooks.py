@@ -280,6 +280,8 @@ def test_events_are_sent_again(api: Client, owner: int, office: PostOffice) -> N
     assert len(office.taken) == 5
     assert act(api, "replay_webhook", webhook["id"], {"since": since, "uowid": uowid}).status == 400
     assert act(api, "replay_webhook", webhook["id"], {"since": "yesterday"}).status == 400
+    assert act(api, "replay_webhook", webhook["id"], {"since": 0}).status == 400
+    assert act(api, "replay_webhook", webhook["id"], {"since": "0"}).status == 400
     assert error(act(api, "replay_webhook", webhook["id"], {"uowid": "unheard-of"})) == (404, "webhook_not_found")
 
 
