@@ -13,8 +13,8 @@ from kickstand.fleet.service import Standing
 from kickstand.geo import cells
 from kickstand.geo import service as geo
 from kickstand.geo.model import Verdict
-from kickstand.kernel import clock, ids
-from kickstand.kernel.consumers import queue_consumer
+from kickstand.kernel import ids
+from kickstand.kernel.consumers import dated_queue_consumer
 from kickstand.kernel.place import Position
 from kickstand.rental import lifecycle, rules
 from kickstand.rental import service as rentals
@@ -76,33 +76,36 @@ class Message(
     """Anything that vehicles and stations say."""
 
 
-@queue_consumer(Message)
-def receive_messages(message: Message) -> None:
+@dated_queue_consumer(Message)
+def receive_messages(message: Message, sent_at: datetime) -> None:
     """Keep what vehicles and stations say; judge where a vehicle stands, and let its ride know."""
     match message.root:
         case TelemetryMessage() as report:
-            _receive_telemetry(report)
+            _receive_telemetry(report, _at(report.at, sent_at))
         case AcknowledgementMessage() as answer:
             trigger = CommandTrigger.ACKNOWLEDGE if answer.outcome == "done" else CommandTrigger.REJECT
             fleet.settle_command(answer.vehicle_id, answer.command_id, trigger, answer.reason)
         case ProgressMessage() as progress:
-            fleet.note_progress(progress.vehicle_id, progress.command_id, progress.progress, _at(progress.at))
+            at = _at(progress.at, sent_at)
+            fleet.note_progress(progress.vehicle_id, progress.command_id, progress.progress, at)
         case DockMessage() as event:
-            _receive_dock_event(event)
+            _receive_dock_event(event, _at(event.at, sent_at))
 
 
-def _at(told: datetime) -> datetime:
-    """When something was, as told by a clock that may be ahead: it would not be heard again until then."""
-    return min(told, clock.now())
+def _at(told: datetime, sent_at: datetime) -> datetime:
+    """When something was, as told by a clock that may be ahead: it would not be heard again until then.
+
+    Not what it is now counts, but when it was sent: what is delivered once more must not have become news.
+    """
+    return min(told, sent_at)
 
 
-def _receive_telemetry(report: TelemetryMessage) -> None:
+def _receive_telemetry(report: TelemetryMessage, at: datetime) -> None:
     position = Position(longitude=report.longitude, latitude=report.latitude)
     try:
         known = fleet.vehicle(report.vehicle_id)
     except VehicleNotFound:
         return  # not ours: a retired vehicle's last words, or somebody else's
-    at = _at(report.at)
     if known.is_held:
         away = known.rental_id is not None and known.position.distance_m(position) > _OUT_OF_DOCK_M
         if away and clusters.undock(known.id, at):  # its dock has not told
@@ -133,13 +136,12 @@ def _standing(network_id: int, position: Position) -> Standing:
     return Standing(position, cells.cell_of(position), geo.judge(network_id, position))
 
 
-def _receive_dock_event(event: DockMessage) -> None:
+def _receive_dock_event(event: DockMessage, at: datetime) -> None:
     clusters.expect_cluster(event.cluster_id)
     try:
         vehicle, cluster = fleet.vehicle(event.vehicle_id), clusters.cluster(event.cluster_id)
     except (VehicleNotFound, ClusterNotFound):
         return  # not ours
-    at = _at(event.at)
     if vehicle.network_id != cluster.network_id or str(event.number) not in cluster.docks:
         return
     if event.type == "docking":

@@ -141,7 +141,8 @@ class World:
         """Let a vehicle say something; a queue brings it again where it is not taken."""
         body = json.dumps({"vehicle_id": vehicle_id, "at": clock.now().isoformat(), **message})
         for _ in range(_PATIENCE):
-            batch = {"Records": [{"messageId": "1", "body": body}]}
+            sent = {"SentTimestamp": str(clock.milliseconds(clock.now()))}
+            batch = {"Records": [{"messageId": "1", "body": body, "attributes": sent}]}
             if not vehicle_reactions.receive_messages(batch, None)["batchItemFailures"]:
                 return
         raise AssertionError("a message is never taken")

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -6,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from kickstand.kernel import consumers, store
-from kickstand.kernel.consumers import Change, Stuck, queue_consumer, stream_consumer
+from kickstand.kernel.consumers import Change, Stuck, dated_queue_consumer, queue_consumer, stream_consumer
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Item, Key, Value
 
@@ -159,6 +160,21 @@ def test_the_other_messages_of_a_queue_are_taken_although_one_fails() -> None:
     answer = receive({"Records": [{"messageId": name, "body": body} for name, body in bodies.items()]}, None)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}, {"itemIdentifier": "c"}]}
     assert rung == [1, 4]
+
+
+def test_a_message_is_as_old_at_every_delivery() -> None:
+    sent: list[datetime] = []
+
+    @dated_queue_consumer(Ring)
+    def receive(message: Ring, sent_at: datetime) -> None:
+        sent.append(sent_at)
+
+    attributes = {"SentTimestamp": "1767600000123", "ApproximateFirstReceiveTimestamp": "1767600009999"}
+    record = {"messageId": "a", "body": '{"bell": 1}', "attributes": attributes}
+    for count in ("1", "2"):
+        again = record | {"attributes": attributes | {"ApproximateReceiveCount": count}}
+        assert receive({"Records": [again]}, None) == {"batchItemFailures": []}
+    assert sent == [datetime(2026, 1, 5, 8, 0, 0, 124_000, tzinfo=UTC)] * 2, "the end of the millisecond"
 
 
 def test_logs_say_what_failed_and_quote_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ queue of its source. Delivery is at least once and, between items, in any order:
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Generic, TypeVar
 
@@ -161,22 +162,40 @@ def queue_consumer(message: type[Message]) -> Callable[[Callable[[Message], None
     """
 
     def declare(receive: Callable[[Message], None]) -> Handler:
-        @wraps(receive)
-        def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
-            started = time.perf_counter()
-            failures: list[str] = []
-            for record in batch["Records"]:
-                store.begin()
-                try:
-                    receive(message.model_validate_json(record["body"]))
-                except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the message again
-                    _log_failure(receive, error, message_id=record["messageId"])
-                    failures.append(record["messageId"])
-            return _answer(receive, batch, failures, started)
-
-        return handler
+        return _of_queue(receive, lambda record: receive(message.model_validate_json(record["body"])))
 
     return declare
+
+
+def dated_queue_consumer(message: type[Message]) -> Callable[[Callable[[Message, datetime], None]], Handler]:
+    """:func:`queue_consumer` for a function that is told when a message was sent, too: the same at every delivery."""
+
+    def declare(receive: Callable[[Message, datetime], None]) -> Handler:
+        return _of_queue(receive, lambda record: receive(message.model_validate_json(record["body"]), _sent_at(record)))
+
+    return declare
+
+
+def _sent_at(record: Mapping[str, Any]) -> datetime:
+    """The end of the millisecond in which SQS took a message in: nothing that it tells of was later."""
+    return datetime.fromtimestamp((int(record["attributes"]["SentTimestamp"]) + 1) / 1000, UTC)
+
+
+def _of_queue(receive: Callable[..., None], take: Callable[[Mapping[str, Any]], None]) -> Handler:
+    @wraps(receive)
+    def handler(batch: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context
+        started = time.perf_counter()
+        failures: list[str] = []
+        for record in batch["Records"]:
+            store.begin()
+            try:
+                take(record)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the queue brings the message again
+                _log_failure(receive, error, message_id=record["messageId"])
+                failures.append(record["messageId"])
+        return _answer(receive, batch, failures, started)
+
+    return handler
 
 
 def _is_of(item: type[Item[Any]], images: Mapping[str, Any]) -> bool:
