@@ -51,7 +51,9 @@ follow_rental_table: Final = chained(follow_rentals, follow_reservations)
 def follow_holds(change: Change[Vehicle]) -> None:
     """Cancel a reservation whose vehicle was taken away from it; one that has ended by itself is over already."""
     old, new = change.old, change.new
-    if old is None or old.hold is None or (new is not None and new.hold == old.hold):
+    if old is None or old.hold is None:
+        return
+    if new is not None and new.hold is not None and new.hold.reservation_id == old.hold.reservation_id:
         return
     reservations.drop(old.hold.reservation_id)
 

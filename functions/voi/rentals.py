@@ -215,8 +215,8 @@ def end_rental(caller: ApiClient, path: EndedRentalPath, body: EndRental | None 
     """End a rental.
 
     The answer carries the final cost; the vehicle locks and is then free for others. Refused with ``InvalidInput``
-    where the vehicle stands in an area in which rentals cannot end. Rides under two minutes or a hundred metres are
-    free.
+    where the vehicle stands in an area in which rentals cannot end, and for a vehicle that belongs into docks: its
+    rental ends by putting it into one. Rides under two minutes or a hundred metres are free.
     """
     position = body.user_end_location.position if body and body.user_end_location else None
     return RentalList.of(rentals.end(caller, path.rental_id, position))
