@@ -12,6 +12,10 @@ from maas._trips import Trip
 
 TITLE: Final = "Urban Sharing MaaS API"
 VERSION: Final = "1.6.0"
+NOTES: Final = (
+    "Query parameters that an operation does not know are refused with 400 `invalid_request`, so that a misspelt one "
+    "is not taken for one that was left out."
+)
 SECURITY: Final = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 TAGS: Final = {
     "Authentication": "Access tokens for clients.",

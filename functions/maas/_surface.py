@@ -244,6 +244,7 @@ class Maas(Surface[Caller]):
 
     credential = "authorization"
     common_headers = Headers
+    strict_query = True
 
     def authenticate(self, request: Request, headers: BaseModel | None) -> Caller:
         """The client that the bearer token was given to, and the user it calls for."""

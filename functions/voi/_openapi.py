@@ -7,6 +7,7 @@ from voi._surface import INTERNAL_ERROR, TRY_AGAIN, UNAUTHORIZED, Error
 
 TITLE: Final = "Voi partner API"
 VERSION: Final = "1"
+NOTES: Final = ""
 SECURITY: Final = {"X-Auth-Token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
 TAGS: Final = {
     "Product": "What a partner offers rides under.",

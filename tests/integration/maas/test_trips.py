@@ -374,6 +374,8 @@ def test_the_trips_of_a_user(city: City, api: Client) -> None:
         {"from": "2025-01-01T00:00:00"},
         {"from": "2025-01-02T00:00:00Z", "to": "2025-01-01T00:00:00Z"},
         {"from": "2025-01-01T00:00:00Z", "states[]": "ending"},
+        {"from": "2025-01-01T00:00:00Z", "states": "cancelled"},
+        {"from": "2025-01-01T00:00:00Z", "states[0]": "cancelled"},
         {"from": "2025-01-01T00:00:00Z", "states[]": ["completed", ""]},
     ],
 )

@@ -229,6 +229,25 @@ def test_a_wrong_value_in_a_list_is_refused(query: str, problem: str) -> None:
     assert (status, body.partition(":")[0]) == (400, problem)
 
 
+@pytest.mark.parametrize(
+    ("handler", "query", "known"),
+    [
+        (list_bikes, "colour=red", "only of colours[], names[], page"),
+        (list_bikes, "page=1&colours[0]=red", "only of colours[], names[], page"),
+        (list_bikes, "colours=red", "only of colours[], names[], page"),
+        (get_bike, "page=1", "of none"),
+    ],
+)
+def test_a_strict_surface_refuses_a_parameter_that_is_not_known(
+    handler: Handler, query: str, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert send(handler, query)[0] == 200
+    monkeypatch.setattr(Bicycles, "strict_query", True)
+    assert send(handler, query)[:2] == (400, f"query.: the operation knows {known}")
+    assert send(handler, query, key=None)[0] == 401
+    assert send(handler)[0] == send(list_bikes, "colours[]=red&page=1")[0] == send(get_poster, query)[0] == 200
+
+
 def test_what_is_for_everybody_asks_nobody() -> None:
     status, body, _ = send(get_key, key=None, body=urlencode({"grant_type": "a b&c=ü", "scope": ""}))
     assert status == 200

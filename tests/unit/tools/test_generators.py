@@ -25,6 +25,7 @@ class Problem(BaseModel):
 REFERENCE: Any = SimpleNamespace(
     TITLE="Bicycles",
     VERSION="7",
+    NOTES="Mind the gap.",
     SECURITY={"key": {"type": "apiKey", "in": "header", "name": "x-key"}},
     TAGS={"Bike": "Things to ride."},
     WEBHOOKS=(

@@ -87,10 +87,12 @@ class Surface(ABC, Generic[Caller]):
     Attributes:
         credential: the header by which clients say who they are, in lower case.
         common_headers: headers that every operation takes, except those for everybody.
+        strict_query: whether an operation, unless it is for everybody, refuses query parameters that it does not know.
     """
 
     credential: ClassVar[str]
     common_headers: ClassVar[type[BaseModel] | None] = None
+    strict_query: ClassVar[bool] = False
 
     def __init__(self, name: str, *, max_body: int) -> None:
         self.name = name
@@ -238,11 +240,9 @@ class _Runner(Generic[Caller]):
             for marker in field.metadata
             if isinstance(marker, Loads)
         ]
-        self.lists = [
-            field.alias or name
-            for name, field in (operation.query_model.model_fields.items() if operation.query_model else ())
-            if _is_list(field.annotation)
-        ]
+        query = operation.query_model.model_fields if operation.query_model else {}
+        self.known = {field.alias or name: None for name, field in query.items()}.keys()
+        self.lists = [field.alias or name for name, field in query.items() if _is_list(field.annotation)]
 
     def __call__(self, event: Event, _context: Any) -> Answer:  # noqa: ANN401
         started = time.perf_counter()
@@ -307,6 +307,7 @@ class _Runner(Generic[Caller]):
         return json_answer(200, result.model_dump_json(by_alias=True, exclude_none=True).encode())
 
     def _decode(self, request: Request) -> dict[str, Any]:
+        self._check_query(request)
         arguments: dict[str, Any] = {}
         for part, model in self.models.items():
             try:
@@ -321,6 +322,11 @@ class _Runner(Generic[Caller]):
                 raise InvalidRequest(_problem(part, model, error)) from None
         self._expect(request, arguments)
         return arguments
+
+    def _check_query(self, request: Request) -> None:
+        if self.surface.strict_query and not self.operation.public and not request.query.keys() <= self.known:
+            known = f"only of {', '.join(self.known)}" if self.known else "of none"
+            raise InvalidRequest(Problem("query", "", missing=False, message=f"the operation knows {known}"))
 
     def _texts(self, request: Request, part: str, model: type[BaseModel]) -> dict[str, Any]:
         """What a part that is not JSON holds: text, or lists of it."""
