@@ -24,6 +24,7 @@ from kickstand.identity import service as identity
 _LONGEST_TEXT: Final = 255
 _LONGEST_COMMENT: Final = 1_000
 _FIRST_NO_ID: Final = 2**53
+_UNDECODED: Final = "\N{REPLACEMENT CHARACTER}"  # API Gateway hands paths over decoded, with this for what is no text
 
 
 class Wire(BaseModel):
@@ -49,6 +50,8 @@ def _readable(text: str) -> str:
 def _named(text: str) -> str:
     if not text:
         raise ValueError("it is empty")
+    if _UNDECODED in text:
+        raise ValueError("it is not UTF-8")
     return _readable(text)
 
 
@@ -56,7 +59,7 @@ Text = Annotated[str, AfterValidator(_readable)]
 """Something that people read: at most 255 characters, none of them a control character."""
 
 UserId = Annotated[str, AfterValidator(_named), Loads(identity.expect_external, of_client=True)]
-"""A client's own id of a user: 1 to 255 characters, none of them a control character."""
+"""A client's own id of a user: 1 to 255 characters, none of them a control or replacement character."""
 
 
 def _commented(text: str) -> str:

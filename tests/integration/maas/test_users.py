@@ -50,7 +50,7 @@ def test_an_id_is_whatever_the_client_says(world: World, user_id: str) -> None:
     assert world.create(user_id) == (200, user_id)
 
 
-@pytest.mark.parametrize("user_id", ["", "x" * 256, "a\nb", "a\x00b", "\x85", "\ud800"])
+@pytest.mark.parametrize("user_id", ["", "x" * 256, "a\nb", "a\x00b", "\x85", "\ud800", "\ufffd\ufffd"])
 def test_an_id_is_what_people_can_read(world: World, user_id: str) -> None:
     assert world.create(user_id) == (400, "invalid_request")
     assert riders() == []
