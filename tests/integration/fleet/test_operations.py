@@ -190,15 +190,17 @@ def docking_of(city: City, vehicle: Vehicle) -> None:
     assert clusters.dock(vehicle.id, cluster.id, 1, at, Standing(OSLO, "8809993867fffff", ALLOWED))
 
 
-@pytest.mark.parametrize("heard", [report_of, docking_of])
-def test_a_lost_vehicle_that_is_heard_of_is_found(city: City, heard: Callable[[City, Vehicle], None]) -> None:
+@pytest.mark.parametrize(("heard", "left"), [(report_of, {_U.LOCK_UNCONFIRMED, _U.FOUND}), (docking_of, {_U.FOUND})])
+def test_a_lost_vehicle_that_is_heard_of_is_found(
+    city: City, heard: Callable[[City, Vehicle], None], left: set[Unavailability]
+) -> None:
     vehicle = city.vehicle()
     with store.Transaction() as tx:
         fleet.rent(tx, vehicle, 5, city.client.id)
     with store.Transaction() as tx:
         fleet.give_back(tx, fleet.vehicle(vehicle.id), 5, VehicleTrigger.LOSE, _U.LOCK_UNCONFIRMED)
     heard(city, vehicle)
-    assert condition(vehicle) == (_S.UNAVAILABLE, {_U.LOCK_UNCONFIRMED, _U.FOUND})
+    assert condition(vehicle) == (_S.UNAVAILABLE, left)
 
 
 @pytest.mark.parametrize("heard", [report_of, docking_of])
