@@ -33,6 +33,7 @@ class TelemetryMessage(BaseModel):
     battery_percent: Percent
     locked: bool
     speed_kmh: Annotated[float, Field(ge=0)] = 0
+    controller_battery_percent: Percent | None = None
 
 
 class AcknowledgementMessage(BaseModel):
@@ -120,6 +121,7 @@ def _receive_telemetry(report: TelemetryMessage, at: datetime) -> None:
         battery_percent=report.battery_percent,
         locked=report.locked,
         speed_kmh=report.speed_kmh,
+        controller_battery_percent=report.controller_battery_percent,
     )
     if at <= known.reported_at:
         return

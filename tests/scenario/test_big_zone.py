@@ -84,8 +84,8 @@ def test_every_change_shows_within_a_second(town: Town) -> None:
     within_a_second(town, lambda listed: vehicle.id in listed, "the returned vehicle comes")
 
     town.settle()
-    town.control(vehicle, battery_percent=7)
-    within_a_second(town, lambda listed: listed[vehicle.id]["batteryLevel"] == 7, "the battery is right")
+    town.control(vehicle, battery_percent=17)
+    within_a_second(town, lambda listed: listed[vehicle.id]["batteryLevel"] == 17, "the battery is right")
 
     etag = ask(town).headers["etag"]
     town.settle()

@@ -81,6 +81,7 @@ class Network(BaseModel):
         categories: of the vehicles that it offers.
         languages: that its riders are served in, as BCP 47 writes them.
         left_unlocked_fine: for leaving a vehicle unlocked again, in minor units of the network's currency.
+        low_battery_percent: a vehicle with less charge than this cannot be rented; at 0, every vehicle can.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -95,6 +96,7 @@ class Network(BaseModel):
     languages: tuple[str, ...] = ("en",)
     timings: RentTimings = RentTimings()
     left_unlocked_fine: Annotated[int, Field(ge=0)] = 2500
+    low_battery_percent: Percent = 10
     issuer: Issuer
 
 
@@ -527,7 +529,9 @@ class Telemetry(BaseModel):
 
     Attributes:
         at: the vehicle's own time of measuring.
+        battery_percent: of what drives it.
         speed_kmh: over ground.
+        controller_battery_percent: of what its electronics live on, where they have a battery of their own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -538,6 +542,7 @@ class Telemetry(BaseModel):
     battery_percent: Percent
     locked: bool
     speed_kmh: Annotated[float, Field(ge=0)] = 0
+    controller_battery_percent: Percent | None = None
 
 
 # ── Commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────

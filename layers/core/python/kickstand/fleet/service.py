@@ -43,6 +43,8 @@ _KNOWN_FOR: Final = timedelta(minutes=1)
 _networks: Final[Recent[int, tuple[datetime, Network]]] = Recent(32)
 _MODELS: Final = 512  # kept per process
 _MODEL_FRESH: Final = timedelta(seconds=60)
+_CHARGED_PERCENT: Final = 5
+"""A vehicle that had too little charge has to have this much more than too little, or it would come and go."""
 
 
 # ── Networks and models ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -304,7 +306,8 @@ def receive(telemetry: Telemetry, standing: Standing) -> bool:
     if item is None:
         return False
     known: Vehicle = item.entity
-    alive = signs_of_life(known)
+    low = _low_batteries(known, telemetry)
+    alive = signs_of_life(known, _OF_BATTERIES - low, low)
     settled = settled_by(known, locked=telemetry.locked)
     actions: list[store.Action] = [
         VehicleItem.battery_percent.set(telemetry.battery_percent),
@@ -345,23 +348,55 @@ class Fact:
     condition: store.Condition | None = None
 
 
-def signs_of_life(vehicle: Vehicle, over: frozenset[Unavailability] = frozenset()) -> Fact:
+def _low_batteries(vehicle: Vehicle, telemetry: Telemetry) -> frozenset[Unavailability]:
+    """What a vehicle that reports lacks the charge for; it has it again somewhat above where it began to lack it."""
+    low = known_network(vehicle.network_id).low_battery_percent
+    charges = {Unavailability.LOW_CONTROLLER_BATTERY: telemetry.controller_battery_percent}
+    if model(vehicle.model_id).max_range_m:
+        charges[Unavailability.LOW_BATTERY] = telemetry.battery_percent
+    return frozenset(
+        reason
+        for reason in _OF_BATTERIES
+        if _is_low(charges.get(reason), low, was_low=reason in vehicle.unavailabilities)
+    )
+
+
+_OF_BATTERIES: Final = frozenset({Unavailability.LOW_BATTERY, Unavailability.LOW_CONTROLLER_BATTERY})
+
+
+def _is_low(percent: int | None, low: int, *, was_low: bool) -> bool:
+    if percent is None:
+        return was_low  # nothing was said
+    return percent < low + (_CHARGED_PERCENT if was_low and low else 0)
+
+
+def signs_of_life(
+    vehicle: Vehicle,
+    over: frozenset[Unavailability] = frozenset(),
+    begun: frozenset[Unavailability] = frozenset(),
+) -> Fact:
     """What follows from a vehicle's being heard of: who was never seen now was, and who was lost is found.
 
     Args:
         vehicle: as read.
         over: what is no reason any more to keep it from being rented.
+        begun: what is one now. A reservation loses the vehicle for it, a rental keeps it, as :func:`withdraw` says.
     """
-    reasons = vehicle.unavailabilities - {Unavailability.NEVER_SEEN} - over
+    reasons = (vehicle.unavailabilities - {Unavailability.NEVER_SEEN} - over) | begun
     state = vehicle.state
+    dropped: tuple[store.Action, ...] = ()
     if state is VehicleState.LOST:
         reasons |= {Unavailability.FOUND}
         state = VEHICLE_STATES.next(state, VehicleTrigger.FIND)
     elif state is VehicleState.UNAVAILABLE and not reasons:
         state = VEHICLE_STATES.next(state, VehicleTrigger.RESTORE)
+    elif state in _WAITING and not begun <= vehicle.unavailabilities:
+        state = VEHICLE_STATES.next(state, VehicleTrigger.WITHDRAW)
+        dropped = (VehicleItem.hold.remove(),) if vehicle.hold is not None else ()
     if (state, reasons) == (vehicle.state, vehicle.unavailabilities):
         return Fact()
-    return Fact((VehicleItem.state.set(state), VehicleItem.unavailabilities.set(list(reasons))), as_read(vehicle))
+    changed = (VehicleItem.state.set(state), VehicleItem.unavailabilities.set(list(reasons)))
+    return Fact((*changed, *dropped), as_read(vehicle))
 
 
 def settled_by(vehicle: Vehicle, *, locked: bool) -> Fact:
