@@ -45,8 +45,8 @@ _FARTHEST_M: Final = 20_038_000  # half of the equator
 
 
 def _speed(limit_kmh: float) -> float:
-    if not 0 < limit_kmh <= _FASTEST_KMH:
-        raise ValueError(f"not above 0 and up to {_FASTEST_KMH}")
+    if not 1 <= limit_kmh <= _FASTEST_KMH:
+        raise ValueError(f"not from 1 to {_FASTEST_KMH}")
     return limit_kmh
 
 
@@ -81,7 +81,9 @@ class StartVehicleTrip(Body):
     user_name: Text | None = Field(default=None, description="For customer support.")
     user_email: Email | None = Field(default=None, description="For customer support.")
     max_speed_kmh: Annotated[float, AfterValidator(_speed)] | None = Field(
-        default=None, description="Limits the vehicle further than its surroundings do; fractions are dropped."
+        default=None,
+        description=f"From 1 to {_FASTEST_KMH}; limits the vehicle further than its surroundings do. Fractions are "
+        "dropped.",
     )
 
     @property
@@ -91,7 +93,7 @@ class StartVehicleTrip(Body):
             plan_id=self.product_id,
             position=self.user_position.claimed if self.user_position else None,
             contact=Contact(name=self.user_name, email=self.user_email),
-            max_speed_kmh=max(1, int(self.max_speed_kmh)) if self.max_speed_kmh else None,
+            max_speed_kmh=None if self.max_speed_kmh is None else int(self.max_speed_kmh),
         )
 
 

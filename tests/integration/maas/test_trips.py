@@ -190,6 +190,7 @@ def test_what_cannot_be_found_or_done(city: City, api: Client) -> None:
         {"userId": "U", "productId": "1"},
         {"userId": "U", "productId": 1.5},
         {"userId": "U", "maxSpeedKmh": 0},
+        {"userId": "U", "maxSpeedKmh": 0.4},
         {"userId": "U", "maxSpeedKmh": -5},
         {"userId": "U", "maxSpeedKmh": 1e300},
         {"userId": "U", "maxSpeedKmh": "20"},

@@ -86,7 +86,7 @@ def test_a_report_is_as_bad_as_its_worst_damage() -> None:
     assert rules.diagnosed(SCOOTER, [LIGHTS, BRAKES, BELL]) == ((LIGHTS, BRAKES, BELL), Severity.CRITICAL)
 
 
-@pytest.mark.parametrize("reported", [[], [SADDLE], [BELL, 999], [0], [-1], list(range(1, 33))])
+@pytest.mark.parametrize("reported", [[], [SADDLE], [BELL, 999], [0], [-1], list(range(1, 33)), [BELL] * 21])
 def test_a_report_names_what_such_a_vehicle_can_have(reported: list[int]) -> None:
     with pytest.raises(InvalidDamageReport):
         rules.diagnosed(SCOOTER, reported)

@@ -27,10 +27,11 @@ def diagnosed(known: Mapping[int, DamageType], damage_type_ids: Iterable[int]) -
         damage_type_ids: what the rider reports.
 
     Raises:
-        InvalidDamageReport: nothing, more than 20 damages, or something that such a vehicle cannot have.
+        InvalidDamageReport: nothing, more than 20 ids, or something that such a vehicle cannot have.
     """
-    reported = tuple(dict.fromkeys(damage_type_ids))
-    if not 0 < len(reported) <= MAX_DAMAGES:
+    named = list(damage_type_ids)
+    reported = tuple(dict.fromkeys(named))
+    if not 0 < len(named) <= MAX_DAMAGES:
         raise InvalidDamageReport(f"A damage report names 1 to {MAX_DAMAGES} damages")
     if not known.keys() >= set(reported):
         raise InvalidDamageReport
