@@ -1,13 +1,17 @@
 """Where things are, on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field
 
 from kickstand.fleet.model import Spot
 from kickstand.kernel.place import Position
 from maas._schemas import Body, Number, Time, Wire
+
+_COORDINATES: Final = 2
+_EASTERNMOST: Final = 180
+_NORTHERNMOST: Final = 90
 
 
 def _point(kind: str) -> str:
@@ -17,8 +21,11 @@ def _point(kind: str) -> str:
 
 
 def _pair(coordinates: list[float]) -> list[float]:
-    longitude, latitude = coordinates  # refuses any other number of them
-    _ = Position(longitude=longitude, latitude=latitude)  # refuses what is not on Earth
+    if len(coordinates) != _COORDINATES:
+        raise ValueError("not a longitude and a latitude")
+    longitude, latitude = coordinates
+    if not (abs(longitude) <= _EASTERNMOST and abs(latitude) <= _NORTHERNMOST):
+        raise ValueError(f"not from -{_EASTERNMOST} to {_EASTERNMOST} and from -{_NORTHERNMOST} to {_NORTHERNMOST}")
     return coordinates
 
 

@@ -212,6 +212,23 @@ def test_what_a_start_cannot_say(city: City, api: Client, body: dict[str, Any]) 
     assert refusal(api.call("start_vehicle_trip", path=path, body=body)) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    ("coordinates", "message"),
+    [
+        ([], "not a longitude and a latitude"),
+        ([10.7, 59.9, 4], "not a longitude and a latitude"),
+        ([10.7, 99.9], "not from -180 to 180 and from -90 to 90"),
+        ([-180.1, 59.9], "not from -180 to 180 and from -90 to 90"),
+    ],
+)
+def test_coordinates_that_are_none(city: City, api: Client, coordinates: list[float], message: str) -> None:
+    position = {"position": {"type": "Point", "coordinates": coordinates}}
+    path = {"vehicleId": str(city.vehicle().id)}
+    refused = api.call("start_vehicle_trip", path=path, body={"userId": "U", "userPosition": position})
+    said = f"The request is not valid: userPosition.position.coordinates: {message}"
+    assert (refused.status, refused.json) == (400, {"code": "invalid_request", "message": said})
+
+
 @pytest.mark.parametrize("category", ["moped", "car", "e_bike", None])
 def test_there_are_four_categories(city: City, api: Client, category: str | None) -> None:
     path, body = {"dockGroupId": str(NOTHING)}, {"userId": "U", "vehicleCategory": category}

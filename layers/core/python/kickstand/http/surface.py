@@ -30,6 +30,7 @@ Caller = TypeVar("Caller")
 Handler = Callable[[Event, Any], Answer]
 
 _PARTS: Final = ("path", "query", "body")
+_RAISED: Final = "Value error, "  # what pydantic puts before the message of a validator
 _NO_SUCH_ROUTE: Final = json_answer(404, b'{"message":"Not Found"}')
 
 logger = Logger()
@@ -381,11 +382,12 @@ def _problem(part: str, model: type[BaseModel], error: ValidationError) -> Probl
     location = [str(step) for step in first["loc"]]
     name = location[0] if location else ""
     field = next((each for key, each in model.model_fields.items() if name in {key, each.alias}), None)
+    said = str(first["msg"]).removeprefix(_RAISED) if first["type"] == "value_error" else str(first["msg"])
     return Problem(
         part=part,
         field=name,
         missing=first["type"] == "missing" or first["input"] in ("", None),
-        message=f"{'.'.join(location)}: {first['msg']}" if location else str(first["msg"]),
+        message=f"{'.'.join(location)}: {said}" if location else said,
         annotation=tuple(field.metadata) if field else (),
     )
 
