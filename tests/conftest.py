@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
+import botocore.session
 import pytest
 from botocore.session import Session
 from moto import mock_aws
@@ -49,6 +51,9 @@ os.environ.update(
         **{f"{name}_TABLE": f"{name.title()}Table" for name in _TABLES},
     }
 )
+
+# Every test has connections of its own; what AWS's services look like is read once for all of them.
+setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))  # noqa: B010
 
 
 @pytest.fixture
