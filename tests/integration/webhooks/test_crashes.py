@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from kickstand.kernel import items, store
-from kickstand.webhooks import service
-from kickstand.webhooks.model import EndpointState, LaneState
+from kickstand.webhooks import rules, service
+from kickstand.webhooks.model import EndpointState, Failure, LaneState, Outcome
 from local.server import Tables
-from tests.support.post_office import CLIENT, PostOffice, failing
+from tests.support.post_office import CLIENT, TAKEN, PostOffice, failing
 from tests.support.world import Crash, Dying
 
 DAY = timedelta(days=1)
@@ -65,8 +65,10 @@ def refused(office: PostOffice) -> None:
 
 
 def given_up(office: PostOffice) -> None:
-    """The receiver is away for three days; then the lane is replayed."""
-    office.conduct = failing(*[500] * 15)
+    """The receiver is away for four days, in which its lane is parked; then the lane is replayed."""
+    back = office.now + 4 * DAY
+    away = Outcome(failure=Failure.STATUS, status=500)
+    office.conduct = lambda _: TAKEN if office.now >= back else away
     office.publish("1", "2", "3")
     office.passes(4 * DAY)
     for _ in range(20):
@@ -95,8 +97,24 @@ def gone(office: PostOffice) -> None:
     office.passes(DAY)
 
 
-@pytest.mark.parametrize("story", [plain, refused, given_up, gone], ids=lambda story: story.__name__)
-def test_dying_anywhere_loses_nothing(office: PostOffice, story: Callable[[PostOffice], None]) -> None:
+@pytest.mark.parametrize(
+    ("story", "perseverance"),
+    [
+        pytest.param(plain, rules.PERSEVERANCE, id="plain"),
+        pytest.param(refused, rules.PERSEVERANCE, id="refused"),
+        pytest.param(gone, rules.PERSEVERANCE, id="gone"),
+        # Three attempts; every further one takes the same steps.
+        pytest.param(given_up, timedelta(seconds=40), id="given_up_soon"),
+        pytest.param(given_up, rules.PERSEVERANCE, id="given_up", marks=pytest.mark.long),
+    ],
+)
+def test_dying_anywhere_loses_nothing(
+    office: PostOffice,
+    story: Callable[[PostOffice], None],
+    perseverance: timedelta,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rules, "PERSEVERANCE", perseverance)
     endpoint_id = begin(office)
     with Fate(office) as fate:
         story(office)
