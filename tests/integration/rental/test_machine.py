@@ -143,7 +143,7 @@ class Rides(RuleBasedStateMachine):
         self.patch.undo()
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [10, pytest.param(400, marks=pytest.mark.long)])
 def test_rides(engine: Tables, examples: int) -> None:
     chosen = settings(
         max_examples=examples,
