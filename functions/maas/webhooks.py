@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from kickstand.http.surface import InvalidRequest, Problem
 from kickstand.webhooks import service as webhooks
 from kickstand.webhooks.model import (
     DeliveryStatus,
@@ -203,24 +204,39 @@ class DeliveryList(Wire):
     after: str | None = Field(default=None, description="Asks for those that follow; missing when there are none.")
 
 
-def _place(text: str) -> str:
-    try:
-        place = urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode()
-    except (BadBase64, ValueError):
-        place = ""
-    if not place or len(text) > _LONGEST_AFTER:
-        raise ValueError("it comes from no answer of ours")
-    return place
-
-
 class DeliveryQuery(Wire):
     """Which deliveries."""
 
     state: DeliveryStatus | None = Field(default=None, description="Only those in this state.")
     limit: Annotated[int, Field(ge=1, le=_MOST)] = Field(default=_USUAL, description="About how many.")
-    after: Annotated[str, AfterValidator(_place)] | None = Field(
-        default=None, description="The `after` of the answer before."
+    after: str | None = Field(
+        default=None, description="The `after` of the answer before, to the same question about the same webhook."
     )
+
+    def cursor(self, webhook_id: int, place: str) -> str:
+        """What asks for the deliveries after a place."""
+        return urlsafe_b64encode(f"{self._question(webhook_id)}{place}".encode()).decode().rstrip("=")
+
+    def place(self, webhook_id: int) -> str | None:
+        """The place after which deliveries are asked for.
+
+        Raises:
+            InvalidRequest: what asks for it comes from another question, or from nowhere.
+        """
+        if self.after is None:
+            return None
+        try:
+            told = urlsafe_b64decode(self.after.encode() + b"=" * (-len(self.after) % 4)).decode()
+        except (BadBase64, ValueError):
+            told = ""
+        question = self._question(webhook_id)
+        if not told.startswith(question) or told == question or len(self.after) > _LONGEST_AFTER:
+            message = "after: it comes from no answer to this question"
+            raise InvalidRequest(Problem("query", "after", missing=False, message=message))
+        return told.removeprefix(question)
+
+    def _question(self, webhook_id: int) -> str:
+        return f"{webhook_id} {self.state or '*'} "
 
 
 @maas.operation(
@@ -360,6 +376,8 @@ def list_webhook_deliveries(caller: Caller, path: WebhookPath, query: DeliveryQu
     Newest first; those that are tried again or were given up by what they are about. A page can be short, even
     empty, and yet have others after it.
     """
-    page = webhooks.deliveries(caller.client.id, path.webhook_id, query.state, after=query.after, most=query.limit)
-    after = None if page.after is None else urlsafe_b64encode(page.after.encode()).decode().rstrip("=")
+    webhook_id = path.webhook_id
+    place = query.place(webhook_id)
+    page = webhooks.deliveries(caller.client.id, webhook_id, query.state, after=place, most=query.limit)
+    after = None if page.after is None else query.cursor(webhook_id, page.after)
     return DeliveryList(data=[Delivery.of(each) for each in page.deliveries], after=after)

@@ -265,6 +265,20 @@ def test_what_cannot_be_asked_for(api: Client, query: dict[str, str]) -> None:
     assert error(reply) == (400, "invalid_request")
 
 
+def test_a_page_follows_only_the_one_before(api: Client, owner: int) -> None:
+    webhook, other = create(api).json, create(api, url="https://hooks.example/other").json
+    publish(owner, "1", "2", "3")
+
+    def ask(of: dict[str, Any], **query: str) -> Reply:
+        return api.call("list_webhook_deliveries", path={"webhookId": str(of["id"])}, query={"limit": "1", **query})
+
+    after = ask(webhook).json["after"]
+    assert ask(webhook, after=after).status == 200
+    assert error(ask(other, after=after)) == (400, "invalid_request")
+    assert error(ask(webhook, after=after, state="pending")) == (400, "invalid_request")
+    assert error(ask(webhook, after="MQ")) == (400, "invalid_request")
+
+
 def test_events_are_sent_again(api: Client, owner: int, office: PostOffice) -> None:
     webhook = create(api).json
     publish(owner, "1", "2")
