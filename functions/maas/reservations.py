@@ -81,7 +81,7 @@ def reserve_vehicle(caller: Caller, path: VehicleReservationsPath, body: Reserve
     """Reserve a vehicle.
 
     Until the reservation expires nobody else can take the vehicle; taking it completes the reservation. A user has one
-    reservation at a time.
+    reservation at a time; asking again for what the user has reserved, with the same product, answers that.
     """
     caller.acts_for(body.user_id)
     check_vehicle(caller, path.vehicle_id)

@@ -70,6 +70,21 @@ def test_it_holds_its_vehicle_for_a_quarter_of_an_hour(city: City) -> None:
     refused(RiderHasReservation, lambda: reservations.reserve(city.client, "R1", city.vehicle().id))
 
 
+def test_a_rider_who_asks_again_for_a_vehicle_has_it_already(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, plan = (
+        reserve(city, "A1"),
+        PricingPlan(id=ids.new_id(), client_id=city.client.id, name="D", currency="NOK", vat_percent=25),
+    )
+    pricing.put_plan(plan)
+    store.begin()
+    assert reservations.reserve(city.client, "A1", mine.vehicle_id) == mine
+    refused(VehicleUnavailable, lambda: reservations.reserve(city.client, "A1", mine.vehicle_id, plan.id))
+    other = city.partner("Namesake")[0]
+    refused(VehicleUnavailable, lambda: reservations.reserve(other, "A1", mine.vehicle_id))
+    monkeypatch.setattr(clock, "now", lambda: mine.expires_at)
+    refused(VehicleUnavailable, lambda: reservations.reserve(city.client, "A1", mine.vehicle_id))
+
+
 def test_it_takes_one_reading_and_one_writing(city: City) -> None:
     reserve(city, "R3")
     reservations.cancel(city.client, reservations.list_active(city.client, "R3")[0].id)

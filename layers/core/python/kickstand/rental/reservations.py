@@ -5,7 +5,7 @@ from datetime import timedelta
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleUnavailable
-from kickstand.fleet.model import Hold, VehicleState
+from kickstand.fleet.model import Hold, Vehicle, VehicleState
 from kickstand.identity import service as identity
 from kickstand.identity.model import user_key
 from kickstand.kernel import clock, ids, store
@@ -29,6 +29,8 @@ class _Changed(store.Contention):
 
 def reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | None = None) -> Reservation:
     """Keep a vehicle for the rider whom the partner calls ``user_id``, and who is taken in now if nobody is called so.
+
+    Asking again for what the rider has reserved on the same plan changes nothing: the answer may have been lost.
 
     Args:
         client: the partner that asks.
@@ -58,6 +60,9 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
     vehicle = fleet.find_by_id(client, vehicle_id)
     known = identity.find_external(client, user_id)
     user = known or identity.new_external(client, user_id)
+    repeated = _held(vehicle, user.rider_id, plan_id)
+    if repeated is not None:
+        return repeated
     plan = pricing.plan(client, plan_id) if plan_id is not None else None
     rules.check_plan(plan, user.penalty_points, vehicle)
     if not vehicle.verdict.ride_start_allowed or vehicle.state is not VehicleState.AVAILABLE:
@@ -87,6 +92,15 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
         if known is None:
             identity.enlist(tx, user, user_id)
     return reservation
+
+
+def _held(vehicle: Vehicle, rider_id: int, plan_id: int | None) -> Reservation | None:
+    """The active reservation of a vehicle, if it is the rider's, on this plan."""
+    if vehicle.hold is None or vehicle.hold.rider_id != rider_id:
+        return None
+    held = get(vehicle.hold.reservation_id)
+    same = (held.plan.id if held.plan else None) == plan_id
+    return held if same and held.is_active and held.expires_at > clock.now() else None
 
 
 def expect(reservation_id: int) -> None:
