@@ -121,7 +121,8 @@ def get_vehicles(caller: Caller, request: Request) -> Representation:
     found = listing.read(*systems)
     models = fleet.models(found.models)
     stamp = _stamp(models)
-    body = _rendering.body(found, partial(_entry, models), stamp)
+    stamps = {system: _stamp(fleet.models(listing.models(system))) for system in systems}
+    body = _rendering.body(found, partial(_entry, models), stamps)
     return Representation(listing.tag(found.etag, stamp), _MAX_AGE_S, body=body.plain, packed=body.packed)
 
 

@@ -26,6 +26,7 @@ from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
 from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
+from maas import vehicles
 from maas._vehicles import vehicle_of
 from tests.support import zones
 from tests.support.api import Client, access_token, maas
@@ -256,6 +257,25 @@ def test_the_list_is_of_all_systems_and_of_no_others(city: City) -> None:
     client = maas(access_token(both.id))
     assert {each["id"] for each in client.call("get_vehicles").json["data"]} == {here.id, there.id}
     assert maas(access_token(none.id)).call("get_vehicles").json == {"data": []}
+
+
+def test_clients_of_different_systems_do_not_make_each_others_lists_anew(
+    city: City, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(city.vehicle(), City(network_id=2).vehicle(model=E_BIKE))
+    both = maas(access_token(city.partner("Both", (1, 2))[0].id))
+    rendered = []
+    render = vehicles._entry
+
+    def counted(*given: Any) -> bytes:
+        rendered.append(given[1])
+        return render(*given)
+
+    monkeypatch.setattr(vehicles, "_entry", counted)
+    for client in (both, api, both, api):
+        vehicles._rendering._bodies.clear()
+        assert client.call("get_vehicles").status == 200
+    assert sorted(rendered) == [1, 2]
 
 
 def conditional(api: Client, operation: str = "get_vehicles", **query: str) -> Callable[[], int]:

@@ -328,7 +328,10 @@ def test_several_networks_are_one_answer_and_what_else_it_depends_on_counts() ->
     answer = Rendering[VehicleEntry](b"[", b",", b"]")
     one, other = bucket_of(entry(1)), bucket_of(entry(2)).model_copy(update={"network_id": 2})
     both = Listing((1, 2), RENTABLE, "x", (one, other), frozenset(), CODEC)
-    assert answer.body(both, render, "shown").plain == b"[11,22]"
+    shown = {1: "shown", 2: "shown"}
+    assert answer.body(both, render, shown).plain == b"[11,22]"
     shows = False
-    assert answer.body(both, render, "shown").plain == b"[11,22]"
-    assert answer.body(both, render, "hidden").plain == b"[]"
+    assert answer.body(both, render, shown).plain == b"[11,22]"
+    assert answer.body(both, render, shown | {1: "hidden"}).plain == b"[22]"
+    alone = Listing((2,), RENTABLE, "y", (other,), frozenset(), CODEC)
+    assert answer.body(alone, render, {2: "shown"}).plain == b"[22]", "it is not rendered anew for other readers"

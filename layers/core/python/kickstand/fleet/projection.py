@@ -434,18 +434,23 @@ class Rendering(Generic[E]):
         self._pieces: Recent[int, dict[int, tuple[Hashable, Piece]]] = Recent(_NETWORKS)
         self._bodies: Recent[tuple[int, ...], tuple[Hashable, Body]] = Recent(_BODIES)
 
-    def body(self, listing: Listing[E], entry: Callable[[int, E], bytes], stamp: Hashable = None) -> Body:
+    def body(
+        self, listing: Listing[E], entry: Callable[[int, E], bytes], stamps: Mapping[int, Hashable] | None = None
+    ) -> Body:
         """The whole answer for a listing.
 
         Args:
             listing: always of the same view.
             entry: the bytes of one entry, given its network's id; without any, it is left out.
-            stamp: stands for whatever the bytes depend on beside the entry.
+            stamps: for each network, stands for whatever the bytes of its entries depend on beside these. Whoever asks
+                for a network, alone or with others, has the same for it.
         """
+        stamps = stamps or {}
+        stamp = tuple(stamps.get(network_id) for network_id in listing.network_ids)
         known = self._bodies.get(listing.network_ids)
         if known is not None and known[0] == (listing.etag, stamp):
             return known[1]
-        pieces = list(self._all_pieces(listing, entry, stamp))
+        pieces = list(self._all_pieces(listing, entry, stamps))
         body = Body(b"".join(piece.plain for piece in pieces), gz.assembled(pieces))
         return self._bodies.put(listing.network_ids, ((listing.etag, stamp), body))[1]
 
@@ -454,7 +459,9 @@ class Rendering(Generic[E]):
         self._pieces.clear()
         self._bodies.clear()
 
-    def _all_pieces(self, listing: Listing[E], entry: Callable[[int, E], bytes], stamp: Hashable) -> Iterator[Piece]:
+    def _all_pieces(
+        self, listing: Listing[E], entry: Callable[[int, E], bytes], stamps: Mapping[int, Hashable]
+    ) -> Iterator[Piece]:
         yield self._head
         first = True
         for network_id in listing.network_ids:
@@ -463,7 +470,7 @@ class Rendering(Generic[E]):
             for bucket in listing.buckets:
                 if bucket.network_id != network_id:
                     continue
-                version, before = (bucket.views[listing.view], stamp), known.get(bucket.number)
+                version, before = (bucket.views[listing.view], stamps.get(network_id)), known.get(bucket.number)
                 if before is None or before[0] != version:
                     rendered = (entry(network_id, each) for each in listing.entries_of(bucket))
                     before = version, gz.piece(self._separator.join(each for each in rendered if each))
