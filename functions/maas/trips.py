@@ -79,7 +79,12 @@ class StartVehicleTrip(Body):
     )
     user_position: UserPosition | None = None
     user_name: Text | None = Field(default=None, description="For customer support.")
-    user_email: Email | None = Field(default=None, description="For customer support.")
+    user_email: Email | None = Field(
+        default=None,
+        description="For customer support. A user whose address is known gets mails: when a trip takes long, is paused "
+        "or ended by the platform, is about to cost a fine or has cost one, and when a vehicle that the user asked about "
+        "is repaired.",
+    )
     max_speed_kmh: Annotated[float, AfterValidator(_speed)] | None = Field(
         default=None,
         description=f"From 1 to {_FASTEST_KMH}; limits the vehicle further than its surroundings do. Fractions are "
