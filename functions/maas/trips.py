@@ -81,9 +81,9 @@ class StartVehicleTrip(Body):
     user_name: Text | None = Field(default=None, description="For customer support.")
     user_email: Email | None = Field(
         default=None,
-        description="For customer support. A user whose address is known gets mails: when a trip takes long, is paused "
-        "or ended by the platform, is about to cost a fine or has cost one, and when a vehicle that the user asked about "
-        "is repaired.",
+        description="For customer support, and for mails: whoever has an address is written to when a trip takes long, "
+        "is paused or ended by somebody or something else than the user, or is fined, and about a repair that the user "
+        "asked to hear of.",
     )
     max_speed_kmh: Annotated[float, AfterValidator(_speed)] | None = Field(
         default=None,
