@@ -18,7 +18,7 @@ from maas._geojson import GeoJsonPosition
 from maas._schemas import Number, Wire
 from maas._surface import INVALID_REQUEST, Caller, maas
 
-_MAX_AGE_S: Final = 6 * 3600
+_MAX_AGE_S: Final = 60
 _BODIES_KEPT: Final = 16
 
 
@@ -142,7 +142,7 @@ _bodies: Final[Recent[Wanted, tuple[str, bytes, bytes]]] = Recent(_BODIES_KEPT)
 def get_areas(caller: Caller, query: AreasQuery, request: Request) -> Representation:
     """List the areas of all systems, with their configurations and schedules.
 
-    The answer may be kept for as long as it says: six hours at most, and only until an area comes into force or ceases
+    The answer may be kept for as long as it says: a minute at most, and only until an area comes into force or ceases
     to be. Asking with its entity tag costs next to nothing. Where trips may end at all is not told by areas.
     """
     systems = tuple(sorted(caller.client.network_ids))
