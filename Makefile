@@ -32,8 +32,9 @@ reset: .venv/.ready ## Forget the state of the local platform
 	@$(PY) -m local reset
 
 # ── proof ─────────────────────────────────────────────────────────────────────────────────────────
+# Files go to the cores in their order, so that the quick ones of tests/unit fill what the slow ones leave.
 test: .venv/.ready .venv-sam/.ready engine ## Run the tests (under five minutes on two cores)
-	@$(PY) -m pytest -q -n auto --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: .venv/.ready .venv-sam/.ready engine ## Run the tests that take minutes each
 	@$(PY) -m pytest -q -n auto --dist loadfile -m long $(ARGS)
