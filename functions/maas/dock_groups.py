@@ -1,7 +1,6 @@
 """Dock groups: places where vehicles stand, with what is there to take and to leave."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -10,11 +9,11 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from kickstand.clients import access
-from kickstand.fleet import clusters, directory, listing
+from kickstand.fleet import clusters, directory
 from kickstand.fleet import service as fleet
 from kickstand.fleet.directory import ClusterEntry, Stock
 from kickstand.fleet.errors import ClusterNotFound
-from kickstand.fleet.model import Cluster, ClusterKind, ClusterState, VehicleModel
+from kickstand.fleet.model import ClusterKind, ClusterState, VehicleModel
 from kickstand.http.messages import Representation, Request, compress
 from kickstand.http.surface import Loads
 from kickstand.kernel import clock
@@ -181,6 +180,12 @@ class SuperpowersQuery(Wire):
 class DockGroupPath(Wire):
     """Which dock group."""
 
+    dock_group_id: Annotated[PathId, Invalid(DOCK_GROUP_NOT_FOUND)]
+
+
+class StandingPath(Wire):
+    """In which dock group."""
+
     dock_group_id: Annotated[PathId, Invalid(DOCK_GROUP_NOT_FOUND), Loads(clusters.expect_cluster)]
 
 
@@ -284,14 +289,21 @@ def _time(number: int) -> str:
     tag="Dock groups",
     access="DirectoryRequests",
     errors=(INVALID_REQUEST, DOCK_GROUP_NOT_FOUND),
+    answers=DockGroup,
+    expects=_expect_list,
 )
-def get_dock_group(caller: Caller, path: DockGroupPath, query: SuperpowersQuery) -> DockGroup:
-    """Get a dock group, with what is there to take and to leave at this moment."""
-    cluster = _visible(caller, path, query)
-    rentable = Counter(each.model_id for each in clusters.vehicles_at(cluster) if listing.is_rentable(each))
-    stock = Stock({int(number): vehicle_id for number, vehicle_id in cluster.parked.items()}, rentable)
-    models = fleet.models(rentable)
-    return DockGroup.of(directory.entry_of(cluster), stock, models, superpowers=query.superpowers)
+def get_dock_group(caller: Caller, path: DockGroupPath, query: SuperpowersQuery) -> Representation:
+    """Get a dock group, with what is there to take and to leave.
+
+    At most about a second old, as the list is. The entity tag of the last answer costs less than the answer.
+    """
+    found = directory.read(*sorted(caller.client.network_ids))
+    group = found.cluster(path.dock_group_id)
+    if group is None or not _is_shown(group[0], query):
+        raise ClusterNotFound
+    shown = DockGroup.of(*group, fleet.models(group[1].rentable), superpowers=query.superpowers)
+    body = shown.model_dump_json(by_alias=True, exclude_none=True).encode()
+    return Representation(directory.tag(body), _MAX_AGE_S, body=body)
 
 
 @maas.operation(
@@ -301,16 +313,12 @@ def get_dock_group(caller: Caller, path: DockGroupPath, query: SuperpowersQuery)
     access="DirectoryRequests",
     errors=(DOCK_GROUP_NOT_FOUND,),
 )
-def get_vehicles_by_dock_group(caller: Caller, path: DockGroupPath) -> VehicleList:
+def get_vehicles_by_dock_group(caller: Caller, path: StandingPath) -> VehicleList:
     """List the vehicles in a dock group, whatever their state, as they are at this moment."""
-    vehicles = clusters.vehicles_at(_visible(caller, path, SuperpowersQuery()))
+    cluster = clusters.find_cluster(caller.client, path.dock_group_id)
+    if not _is_shown(directory.entry_of(cluster), SuperpowersQuery()):
+        raise ClusterNotFound
+    vehicles = clusters.vehicles_at(cluster)
     models = fleet.models({each.model_id for each in vehicles})
     shown = [vehicle_of(each, models[each.model_id]) for each in vehicles if is_shown(models[each.model_id])]
     return VehicleList(data=shown)
-
-
-def _visible(caller: Caller, path: DockGroupPath, query: SuperpowersQuery) -> Cluster:
-    cluster = clusters.find_cluster(caller.client, path.dock_group_id)
-    if not _is_shown(directory.entry_of(cluster), query):
-        raise ClusterNotFound
-    return cluster

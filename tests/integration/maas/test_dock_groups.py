@@ -202,12 +202,31 @@ def test_an_unchanged_list_is_one_round_trip(city: City, api: Client) -> None:
     assert usage.calls == ["BatchGetItem"]
 
 
-def test_a_group_is_two_round_trips(city: City, api: Client) -> None:
+def test_an_unchanged_group_is_one_round_trip(city: City, api: Client) -> None:
     street = Street(city)
     one(api, street.physical)
     with measured() as usage:
         one(api, street.physical)
-    assert usage.calls == ["BatchGetItem"] * 2
+    assert usage.calls == ["BatchGetItem"]
+
+
+def test_who_has_a_group_already_is_told_so(city: City, api: Client) -> None:
+    street = Street(city)
+    path = {"dockGroupId": str(street.physical.id)}
+    known = api.call("get_dock_group", path=path).headers
+    assert known["cache-control"] == "private, max-age=1"
+
+    def status(**query: str) -> int:
+        return api.call("get_dock_group", path=path, query=query, headers={"if-none-match": known["etag"]}).status
+
+    assert status() == 304
+    assert status(superpowers="true") == 200
+    e_bike = fleet.vehicle(street.taken.id)
+    listing.project([(e_bike, later(e_bike, 2, spot=None))])
+    assert status() == 304, "what happens at others does not count"
+    bike = fleet.vehicle(street.bike.id)
+    listing.project([(bike, later(bike, 2, spot=None))])
+    assert status() == 200
 
 
 def test_records_of_clusters_may_come_twice_and_in_any_order(city: City, api: Client) -> None:

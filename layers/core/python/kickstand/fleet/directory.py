@@ -116,6 +116,15 @@ class Directory:
     stocks: Mapping[int, Stock]
     models: frozenset[int]
 
+    def cluster(self, cluster_id: int) -> tuple[ClusterEntry, Stock] | None:
+        """A cluster with what stands there, if it is one of these networks."""
+        for bucket in self.listing.buckets:
+            if bucket.number == cluster_id % BUCKETS:
+                for entry in _entries(self.listing, bucket):
+                    if entry.id == cluster_id:
+                        return entry, self.stocks.get(cluster_id, Stock())
+        return None
+
     def clusters(self) -> Iterator[tuple[ClusterEntry, Stock]]:
         """The clusters with what stands there, in no particular order."""
         nothing = Stock()
