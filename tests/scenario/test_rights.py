@@ -14,6 +14,8 @@ from shapely.geometry import shape
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Category
+from kickstand.geo import service as geo
+from kickstand.geo.model import AreaType, ZoneRule
 from kickstand.kernel import ids, store
 from kickstand.pricing.service import current, publish_tariff
 from kickstand.rental import reservations
@@ -94,6 +96,7 @@ def live(day: Day) -> None:
     look_after_a_user(day)
     ask_around(day)
     break_and_repair(day)
+    slow_down(day)
 
     zone = day.call("GET", "/voi/v1/zone/info")["data"]["attributes"]["zones"][0]["zoneId"]
     areas = day.call("GET", f"/voi/v1/zone/id/{zone}")["data"]["attributes"]["areas"]
@@ -146,6 +149,19 @@ def ask_around(day: Day) -> None:
     for question in ("areas", "system", "systems", "systems?position=59.9139,10.7522", "system/alerts"):
         day.call("GET", f"/maas/{question}", on_behalf_of="kari")
     day.call("GET", "/maas/crm/1/settings?userId=kari&platform=ios")
+
+
+def slow_down(day: Day) -> None:
+    """For a while, everybody in Oslo goes slowly; what is parked is told too."""
+    store.begin()
+    network, before = fleet.network(1), geo.areas(1)
+    everywhere = [zone for zone in before.zones if zone.area_type is AreaType.OPERATIONS and not zone.schedule]
+    slow = {"area_type": AreaType.SLOW_ZONE, "rule": ZoneRule.of(AreaType.SLOW_ZONE, 5)}
+    more = [zone.model_copy(update={"id": zone.id + 10**9, **slow}) for zone in everywhere]
+    for zones in ([*before.zones, *more], before.zones):
+        store.begin()
+        geo.put_zones(1, network.parking, zones, timezone=before.timezone)
+        day.advance(180)
 
 
 def break_and_repair(day: Day) -> None:

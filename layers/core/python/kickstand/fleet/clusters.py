@@ -107,6 +107,14 @@ def vehicles_at(cluster: Cluster) -> list[Vehicle]:
     return [item.entity for item in items if item is not None]
 
 
+def parked_in(network_id: int) -> list[Vehicle]:
+    """The vehicles of a network that stand in a dock, or in a place without hardware, and that nobody has taken."""
+    places = store.load_all([ClusterItem.key(each) for each in directory.cluster_ids(network_id)])
+    parked = sorted(each for item in places if item is not None for each in item.parked.values())
+    vehicles = fleet.vehicles(parked).values()
+    return [each for each in vehicles if each.spot is not None and each.rental_id is None]
+
+
 def nearest_cluster(network_id: int, position: Position) -> Cluster | None:
     """The nearest active cluster of a network within whose radius a position lies, if any; mostly two reads."""
     found = directory.nearest(network_id, position)
@@ -305,8 +313,10 @@ def _is_left(vehicle: Vehicle, ride: int | None) -> bool:
 
 def _still_left(vehicle: Vehicle) -> store.Condition:
     """That nobody has taken a vehicle since it was read."""
-    last, nobody = VehicleItem.last_rental_id, VehicleItem.rental_id.does_not_exist()
-    return nobody & (last.does_not_exist() if vehicle.last_rental_id is None else last == vehicle.last_rental_id)
+    last = VehicleItem.last_rental_id
+    same: store.Condition = last.does_not_exist() if vehicle.last_rental_id is None else last == vehicle.last_rental_id
+    same &= VehicleItem.rental_id.does_not_exist()
+    return same
 
 
 def _place(vehicle: Vehicle, at: datetime, standing: Standing) -> list[store.Action]:

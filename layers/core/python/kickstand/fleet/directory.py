@@ -18,6 +18,7 @@ __all__ = [
     "ClusterEntry",
     "Directory",
     "Stock",
+    "cluster_ids",
     "clusters",
     "entry_of",
     "etag",
@@ -205,6 +206,12 @@ def nearest(network_id: int, position: Position) -> ClusterEntry | None:
     ]
     within = [(distance, each.id, each) for distance, each in distances if distance <= each.radius_m]
     return min(within)[2] if within else None
+
+
+def cluster_ids(network_id: int) -> list[int]:
+    """The clusters of a network, in whatever state; mostly one small read."""
+    listing = clusters.read(network_id)
+    return sorted(each.id for bucket in listing.buckets for each in _entries(listing, bucket))
 
 
 def forget() -> None:

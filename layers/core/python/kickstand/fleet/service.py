@@ -340,6 +340,12 @@ def receive(telemetry: Telemetry, standing: Standing) -> bool:
     return False
 
 
+def judge(vehicle: Vehicle, verdict: Verdict) -> bool:
+    """Keep what the geofences say now about where a vehicle stands; answers whether it still was as read."""
+    actions = [VehicleItem.verdict.set(verdict), VehicleItem.revision.add(1)]
+    return store.change(VehicleItem.key(vehicle.id), actions, condition=VehicleItem.revision == vehicle.revision)
+
+
 @dataclass(frozen=True)
 class Fact:
     """What a vehicle's being heard of changes about it, on condition that it is as it was read."""

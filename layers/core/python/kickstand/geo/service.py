@@ -227,6 +227,41 @@ def judge_all(network_id: int, positions: Sequence[Position]) -> list[Verdict]:
     return [by.verdict(position, now) for position in positions]
 
 
+@dataclass(frozen=True)
+class Round:
+    """What somebody who goes round to the parked vehicles has to look at in a network.
+
+    Attributes:
+        tag: of the edition that they are to know.
+        again: whether they have been judged by it before.
+    """
+
+    network_id: int
+    tag: str
+    again: bool
+
+
+def rounds() -> list[Round]:
+    """The networks whose parked vehicles may not know which zones are in force; one query and one reading.
+
+    A network comes until :func:`finish` was told twice that its vehicles were judged by the edition that is in force,
+    the second time with nothing to change: a dock may have closed on a vehicle with the verdict of a moment before.
+    """
+    known = store.judged()
+    now = editions([each.network_id for each in known])
+    return [
+        Round(each.network_id, edition.tag, each.tag == edition.tag)
+        for each, edition in zip(known, now, strict=True)
+        if not (each.settled and each.tag == edition.tag)
+    ]
+
+
+def finish(round_: Round, *, changed: bool) -> None:
+    """All parked vehicles of a network were judged; ``changed`` says whether any of them did not know."""
+    settled = round_.again and not changed
+    store.keep_judged(store.Judged(network_id=round_.network_id, tag=round_.tag, settled=settled))
+
+
 def _edition(network_id: int, published: Geofence | None) -> Edition:
     if published is None:
         return Edition(f"{network_id}-0", frozenset(), datetime.min.replace(tzinfo=UTC), None)

@@ -44,6 +44,47 @@ class GeofenceItem(GeoItem[Geofence]):
         return Key(GeofenceItem, f"GEOFENCE#{network_id}", "GEOFENCE")
 
 
+class Judged(BaseModel):
+    """How far a network's parked vehicles have come to know which zones are in force.
+
+    Attributes:
+        tag: of the edition that they were judged by last; none since the network has a geofence.
+        settled: whether all of them were found to know it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    network_id: int
+    tag: str | None = None
+    settled: bool = False
+
+
+class JudgedItem(GeoItem[Judged]):
+    """A network that has a geofence, and what its parked vehicles know of it: ``GEOFENCES`` / ``<network id>``."""
+
+    KIND = "judged"
+    KEYED_BY = ("network_id",)
+
+    tag = Value(str, null=True)
+    settled = Value(bool)
+
+    @staticmethod
+    def key(network_id: int) -> Key["JudgedItem"]:
+        """Where a network is: beside all others, as somebody has to go round."""
+        return Key(JudgedItem, "GEOFENCES", f"{network_id:016d}")
+
+
+def judged() -> list[Judged]:
+    """All networks that have a geofence; one query."""
+    return [item.entity for item in JudgedItem.query("GEOFENCES", consistent_read=True)]
+
+
+def keep_judged(judged: Judged) -> None:
+    """Remember how far a network has come."""
+    actions = [JudgedItem.tag.set(judged.tag), JudgedItem.settled.set(judged.settled)]
+    store.change(JudgedItem.key(judged.network_id), actions, condition=JudgedItem.pk.exists())
+
+
 class Part(BaseModel):
     """Some zones of one attempt to publish, as compressed JSON."""
 
@@ -128,6 +169,7 @@ def publish(geofence: Geofence) -> None:
     condition = GeofenceItem.pk.does_not_exist() if first else GeofenceItem.version == geofence.version - 1
     with store.Transaction() as transaction:
         transaction.put(GeofenceItem.of(geofence), condition=condition, otherwise=GeofenceChanged)
+        transaction.put(JudgedItem.of(Judged(network_id=geofence.network_id)))
 
 
 def retire(geofence: Geofence) -> None:
