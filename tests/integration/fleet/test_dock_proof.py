@@ -51,7 +51,7 @@ def test_what_a_dock_holds_is_locked(
     assert usage.calls == ["BatchGetItem", "TransactWriteItems"]
     store.begin()
     found = fleet.vehicle(vehicle.id)
-    assert (found.state, found.unavailabilities, found.spot) == (state, left, place.spot(1))
+    assert (found.state, set(found.unavailabilities), found.spot) == (state, left, place.spot(1))
 
 
 def test_what_is_known_later_about_its_lock_is_kept_when_the_dock_repeats_itself(city: City) -> None:
@@ -73,7 +73,7 @@ def test_a_place_without_hardware_proves_nothing(city: City) -> None:
     assert clusters.park(vehicle.id, place.spot(1), clock.now())
     store.begin()
     found = fleet.vehicle(vehicle.id)
-    assert (found.spot, found.state, found.unavailabilities) == (
+    assert (found.spot, found.state, set(found.unavailabilities)) == (
         place.spot(1),
         VehicleState.UNAVAILABLE,
         {_U.LOCK_UNCONFIRMED},

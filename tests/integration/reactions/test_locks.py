@@ -62,10 +62,8 @@ def test_an_old_answer_to_a_pause_does_not_restore_a_vehicle_whose_last_lock_nob
     assert known(vehicle).unavailabilities == {Unavailability.LOCK_UNCONFIRMED}
     world.say(vehicle.id, type="acknowledgement", command_id=paused.id, outcome="done")
     world.settle(answers=False)
-    assert (known(vehicle).state, known(vehicle).unavailabilities) == (
-        VehicleState.UNAVAILABLE,
-        {Unavailability.LOCK_UNCONFIRMED},
-    )
+    assert known(vehicle).state is VehicleState.UNAVAILABLE
+    assert known(vehicle).unavailabilities == {Unavailability.LOCK_UNCONFIRMED}
     world.settle()  # what it was told last is answered at last
     assert known(vehicle).state is VehicleState.AVAILABLE
 
@@ -84,10 +82,8 @@ def test_a_bike_that_only_docks_lock_is_not_available_where_its_ride_was_ended_f
     world.go_off()
     world.settle()
     assert rentals.get(rental.id).state is RentalState.COMPLETED
-    assert (known(bike).state, known(bike).unavailabilities) == (
-        VehicleState.UNAVAILABLE,
-        {Unavailability.LOCK_UNCONFIRMED},
-    )
+    assert known(bike).state is VehicleState.UNAVAILABLE
+    assert known(bike).unavailabilities == {Unavailability.LOCK_UNCONFIRMED}
     assert clusters.dock(bike.id, place.id, 2, clock.now() + timedelta(seconds=1), STANDING)
     assert known(bike).state is VehicleState.AVAILABLE
 

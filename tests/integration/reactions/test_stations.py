@@ -49,8 +49,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], datetime]:
     return pass_on
 
 
-def say(*, sent_at: datetime | None = None, **message: Any) -> list[Any]:
-    at = message.pop("at")
+def say(**message: Any) -> list[Any]:
+    at, sent_at = message.pop("at"), message.pop("sent_at", None)
     body = json.dumps({"at": at.isoformat(), **message})
     attributes = {"SentTimestamp": str(clock.milliseconds(sent_at or clock.now()))}
     batch = {"Records": [{"messageId": "m", "body": body, "attributes": attributes}]}
