@@ -2,6 +2,8 @@
 
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ from kickstand.kernel import store
 from kickstand.webhooks import gateway
 from kickstand.webhooks import service as engine
 from kickstand.webhooks.errors import TargetRefused
-from kickstand.webhooks.rules import Target
+from kickstand.webhooks.rules import MOST_ENDPOINTS, Target
 from local.server import Tables
 from maas import events
 from maas.webhooks import Event
@@ -85,6 +87,32 @@ def test_a_webhook_as_it_is_made_and_shown(api: Client) -> None:
     shown = act(api, "get_webhook", made["id"]).json
     assert shown == {name: value for name, value in made.items() if name != "secret"}
     assert api.call("list_webhooks").json == {"data": [shown]}
+
+
+def test_however_many_are_made_at_once_everybody_gets_an_answer(api: Client) -> None:
+    def make(number: int) -> Reply:
+        return copy_context().run(create, api, f"https://hooks.example/{number}")
+
+    with ThreadPoolExecutor(MOST_ENDPOINTS + 6) as pool:
+        replies = list(pool.map(make, range(MOST_ENDPOINTS + 6)))
+    assert sorted(reply.status for reply in replies) == [200] * MOST_ENDPOINTS + [409] * 6
+    assert {reply.json["id"] for reply in replies if reply.status == 200} == {
+        each["id"] for each in api.call("list_webhooks").json["data"]
+    }
+
+
+def test_changes_at_once_keep_each_other(api: Client) -> None:
+    made = [create(api, f"https://hooks.example/{number}").json["id"] for number in range(8)]
+
+    def alter(webhook_id: int) -> int:
+        even = made.index(webhook_id) % 2 == 0
+        arguments = ("update_webhook", webhook_id, {"enabled": False}) if even else ("delete_webhook", webhook_id)
+        return copy_context().run(act, api, *arguments).status
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        assert set(pool.map(alter, made)) == {200}
+    left = api.call("list_webhooks").json["data"]
+    assert [(each["id"], each["state"]) for each in left] == [(each, "disabled") for each in made[::2]]
 
 
 def test_a_secret_of_ones_own_is_never_shown(api: Client) -> None:

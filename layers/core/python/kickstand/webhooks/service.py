@@ -1,7 +1,9 @@
 """Use cases about webhooks: what clients arrange, and telling them something."""
 
+import random
 import secrets
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -40,6 +42,8 @@ OVERLAP: Final = timedelta(hours=24)
 """How long a former secret signs beside its successor."""
 
 _SECRET_BYTES: Final = 32
+_ATTEMPTS: Final = 9
+_SPREAD_S: Final = 0.01
 
 
 # ── Arrangements ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,8 +76,7 @@ def register(
         secret=_secret(secret),
         created_at=clock.now(),
     )
-    known = _known(client_id)
-    _replace(known, rules.added(known, endpoint))
+    _rearrange(client_id, lambda known: known if known.find(endpoint.id) else rules.added(known, endpoint))
     return endpoint
 
 
@@ -111,15 +114,21 @@ def change(
         TargetRefused: events are not sent to such a URL.
         EndpointExists: another endpoint has this URL.
     """
-    known = _known(client_id)
-    endpoint = _found(known, endpoint_id)
-    if url is not None:
-        endpoint = endpoint.model_copy(update={"url": _checked(url)})
-    if events is not None:
-        endpoint = endpoint.model_copy(update={"events": frozenset(events)})
-    if enable is not None:
-        endpoint = rules.enabled(endpoint) if enable else rules.disabled(endpoint, DisabledReason.PAUSED)
-    _replace(known, rules.changed(known, endpoint))
+    find(client_id, endpoint_id)
+    base = None if url is None else _checked(url)
+    wanted = None if events is None else frozenset(events)
+
+    def changed(known: Endpoints) -> Endpoints:
+        endpoint = _found(known, endpoint_id)
+        if base is not None:
+            endpoint = endpoint.model_copy(update={"url": base})
+        if wanted is not None:
+            endpoint = endpoint.model_copy(update={"events": wanted})
+        if enable is not None:
+            endpoint = rules.enabled(endpoint) if enable else rules.disabled(endpoint, DisabledReason.PAUSED)
+        return rules.changed(known, endpoint)
+
+    endpoint = _found(_rearrange(client_id, changed), endpoint_id)
     if enable:
         gateway.ask([_replay_of(endpoint, None)])
     return endpoint
@@ -134,10 +143,13 @@ def rotate_secret(
         EndpointNotFound: the client has none of this id.
         SecretRefused: the secret is easy to guess.
     """
-    known = _known(client_id)
-    endpoint = rules.rotated(_found(known, endpoint_id), _secret(secret), clock.now(), overlap)
-    _replace(known, rules.changed(known, endpoint))
-    return endpoint
+    find(client_id, endpoint_id)
+    wanted, now = _secret(secret), clock.now()
+
+    def changed(known: Endpoints) -> Endpoints:
+        return rules.changed(known, rules.rotated(_found(known, endpoint_id), wanted, now, overlap))
+
+    return _found(_rearrange(client_id, changed), endpoint_id)
 
 
 def remove(client_id: int, endpoint_id: int) -> None:
@@ -146,20 +158,24 @@ def remove(client_id: int, endpoint_id: int) -> None:
     Raises:
         EndpointNotFound: the client has none of this id.
     """
-    known = _known(client_id)
-    _found(known, endpoint_id)
-    _replace(known, rules.removed(known, endpoint_id))
+    find(client_id, endpoint_id)
+    _rearrange(client_id, lambda known: rules.removed(known, endpoint_id))
 
 
 def disable_gone(endpoint: Endpoint) -> bool:
     """Send an endpoint nothing more, as its answer asks; ``False`` when it leads elsewhere or nowhere by now."""
+
+    def leads_there(known: Endpoints) -> bool:
+        now = known.find(endpoint.id)
+        return now is not None and now.url == endpoint.url
+
+    def changed(known: Endpoints) -> Endpoints:
+        if not leads_there(known):
+            return known
+        return rules.changed(known, rules.disabled(_found(known, endpoint.id), DisabledReason.GONE))
+
     store.forget()
-    known = _known(endpoint.client_id)
-    now = known.find(endpoint.id)
-    if now is None or now.url != endpoint.url:
-        return False
-    _replace(known, rules.changed(known, rules.disabled(now, DisabledReason.GONE)))
-    return True
+    return leads_there(_rearrange(endpoint.client_id, changed))
 
 
 def _known(client_id: int) -> Endpoints:
@@ -174,9 +190,20 @@ def _found(known: Endpoints, endpoint_id: int) -> Endpoint:
     return endpoint
 
 
-def _replace(former: Endpoints, now: Endpoints) -> None:
-    if not replace(former, now):
-        raise store.Contention
+def _rearrange(client_id: int, decide: Callable[[Endpoints], Endpoints]) -> Endpoints:
+    """Read a client's endpoints, decide, write; again from the start where somebody else was faster.
+
+    Raises:
+        Contention: somebody else always was.
+    """
+    for attempt in range(_ATTEMPTS):
+        known = _known(client_id)
+        decided = decide(known)
+        if decided is known or replace(known, decided):
+            return decided
+        store.forget()
+        time.sleep(random.uniform(0, _SPREAD_S * 2**attempt))  # noqa: S311 - jitter, not a secret
+    raise store.Contention
 
 
 def _checked(url: str) -> str:
