@@ -56,6 +56,7 @@ def ride(city: City, started_at: datetime = START, currency: str = "NOK", distan
             id=ids.new_id(),
             rider_id=identity.external(city.client, KARI).rider_id,
             started_at=started_at,
+            ended_at=ridden.ended_at,
             segments=(ridden,),
         )
     )
