@@ -146,6 +146,7 @@ def test_a_street_closes_and_opens_by_the_clock(town: Town, street: Zone) -> Non
     assert closed.headers["etag"] != before.headers["etag"]
     assert partners_see() == open_to_all + 1
     ride = town.ride()
+    town.passes(minutes=10)
     town.moves(ride.vehicle, middle)
     assert ride.partner.end(ride.id).refusal == (400, "InvalidInput")
 
@@ -153,6 +154,7 @@ def test_a_street_closes_and_opens_by_the_clock(town: Town, street: Zone) -> Non
     assert shown(areas())["active"] is False
     assert partners_see() == open_to_all
     ride = town.ride()
+    town.passes(minutes=10)
     town.moves(ride.vehicle, middle)
     assert ride.partner.end(ride.id).status == 200
     until(lambda: ride.state == "ENDED", what="the ride ends")

@@ -58,9 +58,11 @@ def test_an_e_bike_is_left_where_lines_are_painted_and_nowhere_else(town: Town) 
     _, bike = town.docked("ebike")
     trip = town.maas.start("ola", bike.number).document["id"]
     town.settle()
+    town.passes(minutes=10)
     town.moves(bike, far_from_docks(town))
     assert town.maas.update(trip, "end").refusal == (400, "invalid_location")
     (painted,) = [each for each in town.maas.dock_groups() if each["title"].startswith("Grønlands torg (")]
+    town.passes(minutes=10)
     town.moves(bike, place_of(painted))
     assert town.maas.update(trip, "end").status == 200
     town.settle()

@@ -16,7 +16,7 @@ from kickstand.kernel.errors import DomainError
 from kickstand.kernel.place import Position
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import LineKind, PricingPlan
-from kickstand.rental import lifecycle
+from kickstand.rental import changes, lifecycle
 from kickstand.rental import service as rentals
 from kickstand.rental.errors import (
     AbilityMissing,
@@ -210,6 +210,20 @@ def test_what_is_still_in_its_dock_is_called_off(world: World) -> None:
         store.begin()
         assert (over.state, over.end_reason) == (RentalState.CANCELLED, EndReason.CANCELLED)
         assert fleet.vehicle(bike.id).state is VehicleState.AVAILABLE
+
+
+def test_what_unlocks_while_it_is_called_off_is_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    call_off = changes.decide
+
+    def late(rental_id: int, *decision: Any, **more: Any) -> Rental:
+        monkeypatch.setattr(changes, "decide", call_off)
+        lifecycle.confirm_unlocked(rental_id)
+        return call_off(rental_id, *decision, **more)
+
+    rental = rentals.start_for(world.city.client, "Twice", world.city.vehicle().id)
+    store.begin()
+    monkeypatch.setattr(changes, "decide", late)
+    assert tell(world, rental, END).state is RentalState.ENDING
 
 
 def test_an_end_that_asks_nobody_costs_the_fee_too(world: World) -> None:

@@ -27,7 +27,7 @@ from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
 from kickstand.pricing import service as pricing
 from kickstand.rental import changes, reservations, rules
-from kickstand.rental.errors import NoActiveRental, NoVehicleFits, RentalNotFound, RiderHasRental
+from kickstand.rental.errors import NoActiveRental, NoVehicleFits, RentalNotFound, RentalStateRefused, RiderHasRental
 from kickstand.rental.model import (
     EndReason,
     Rental,
@@ -285,9 +285,10 @@ def instruct(client: ApiClient, rental_id: int, instruction: Instruction) -> Ren
             )
         case RiderAction.CANCEL:
             return _call_off(rental_id, said)
-        case RiderAction.END if rental.state is RentalState.STARTING:
-            return _call_off(rental_id, said)
         case RiderAction.END:
+            if rental.state is RentalState.STARTING:
+                with suppress(RentalStateRefused):  # it has begun in this moment
+                    return _call_off(rental_id, said)
             return _end_by(rental_id, instruction)
 
 
@@ -350,7 +351,8 @@ def end(client: ApiClient, rental_id: UUID, rider_position: Position | None = No
     rules.check_open(_owned(client, rental_id, rental))
     rules.check_near(rider_position, track.position)
     if rental.state is RentalState.STARTING and rental.start_spot is not None and not rental.start_spot.virtual:
-        return _call_off(rental.id)
+        with suppress(RentalStateRefused):  # it has begun in this moment
+            return _call_off(rental.id)
 
     def decide(rental: Rental, track: Track) -> Rental:
         rules.check_open(rental)
