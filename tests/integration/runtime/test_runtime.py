@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 import urllib3
 
 from kickstand.clients import access
+from kickstand.kernel import clock
 from local.server import ROOT, Platform, free_port
 from local.testing import running_platform
 from tests.conftest import disconnect
@@ -26,9 +28,12 @@ PATIENCE_S = 15
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     disconnect()
-    with running_platform(tmp_path_factory.mktemp("runtime")) as running:
-        running.settle()
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        # Functions in processes of their own go by the machine's clock, whatever earlier stories have done to ours.
+        patch.setattr(clock, "_offset", timedelta())
+        with running_platform(tmp_path_factory.mktemp("runtime")) as running:
+            running.settle()
+            yield running
     disconnect()
 
 
