@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleNotFound
 from kickstand.fleet.model import Category
-from maas._surface import Caller
+
+if TYPE_CHECKING:  # who tells of events answers nobody, and does without the surface
+    from maas._surface import Caller
 
 
 class VehicleCategory(StrEnum):
@@ -33,7 +35,7 @@ def shown(categories: Collection[Category]) -> list[VehicleCategory]:
     return [word for word, category in CATEGORIES.items() if category in categories]
 
 
-def check_vehicle(caller: Caller, vehicle_id: int) -> None:
+def check_vehicle(caller: "Caller", vehicle_id: int) -> None:
     """Make sure that a vehicle exists for the caller.
 
     Raises:
