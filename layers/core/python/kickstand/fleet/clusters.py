@@ -4,7 +4,6 @@ A vehicle's item says in which dock it stands, its cluster's item says which veh
 writes both, in the order of the docks' own events, whatever the order in which these arrive.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -17,9 +16,6 @@ from kickstand.fleet.service import Fact, Standing
 from kickstand.fleet.store import ClusterItem, VehicleItem, same_spot
 from kickstand.kernel import clock, store
 from kickstand.kernel.place import Position
-
-_ATTEMPTS: Final = 4
-
 
 # ── Clusters ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -182,7 +178,7 @@ def dock(vehicle_id: int, cluster_id: int, number: int, at: datetime, standing: 
     Raises:
         Contention: vehicle or docks kept changing.
     """
-    return _again_if_changed(lambda: _dock(vehicle_id, cluster_id, str(number), at, standing))
+    return store.again(lambda: _dock(vehicle_id, cluster_id, str(number), at, standing), on=_Changed)
 
 
 def park(vehicle_id: int, spot: Spot, at: datetime, *, ride: int | None = None) -> bool:
@@ -206,7 +202,7 @@ def park(vehicle_id: int, spot: Spot, at: datetime, *, ride: int | None = None) 
         free = cluster(spot.cluster_id).free_docks if taken not in {None, vehicle_id} else [spot.number]
         return bool(free) and _dock(vehicle_id, spot.cluster_id, str(free[0]), at, None, ride)
 
-    return _again_if_changed(attempt)
+    return store.again(attempt, on=_Changed)
 
 
 def settle(vehicle_id: int) -> bool:
@@ -244,16 +240,7 @@ def undock(vehicle_id: int, at: datetime) -> bool:
     Raises:
         Contention: vehicle or dock kept changing.
     """
-    return _again_if_changed(lambda: _undock(vehicle_id, at))
-
-
-def _again_if_changed(attempt: Callable[[], bool]) -> bool:
-    for _ in range(_ATTEMPTS):
-        try:
-            return attempt()
-        except _Changed:
-            store.forget()
-    raise store.Contention
+    return store.again(lambda: _undock(vehicle_id, at), on=_Changed)
 
 
 def _dock(

@@ -42,7 +42,6 @@ _COMMANDS_KEPT: Final = timedelta(days=30)
 _KNOWN_FOR: Final = timedelta(minutes=1)
 _networks: Final[Recent[int, tuple[datetime, Network]]] = Recent(32)
 _MODELS: Final = 512  # kept per process
-_MODEL_FRESH: Final = timedelta(seconds=60)
 _CHARGED_PERCENT: Final = 5
 """A vehicle that had too little charge has to have this much more than too little, or it would come and go."""
 
@@ -137,7 +136,7 @@ def models(model_ids: Iterable[int]) -> dict[int, VehicleModel]:
 
 def _known_model(model_id: int) -> VehicleModel | None:
     known = _models.get(model_id)
-    return known[1] if known is not None and clock.now() - known[0] < _MODEL_FRESH else None
+    return known[1] if known is not None and clock.now() - known[0] < _KNOWN_FOR else None
 
 
 # ── Vehicles ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -32,7 +32,6 @@ class Contact:
 
 
 NO_CONTACT: Final = Contact()
-_ATTEMPTS: Final = 4
 
 
 def expect(public_id: UUID) -> None:
@@ -139,19 +138,16 @@ def external(client: ApiClient, external_id: str) -> ExternalUser:
 
 def ensure_external(client: ApiClient, external_id: str) -> ExternalUser:
     """Whom the partner calls so, taken in now where it has not been; however many ask at once, there is one."""
-    for _ in range(_ATTEMPTS):
+
+    def attempt() -> ExternalUser:
         user = find_external(client, external_id)
-        if user is not None:
-            return user
-        user = new_external(client, external_id)
-        try:
+        if user is None:
+            user = new_external(client, external_id)
             with store.Transaction() as tx:
                 enlist(tx, user, external_id)
-        except store.Contention:
-            store.forget()
-        else:
-            return user
-    raise store.Contention
+        return user
+
+    return store.again(attempt)
 
 
 def new_external(client: ApiClient, external_id: str) -> ExternalUser:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
 from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
@@ -23,7 +23,10 @@ from kickstand.kernel.errors import Contention, DomainError
 from kickstand.kernel.items import Item, ItemType, Key, connection
 
 _ATTEMPTS: Final = 5
+_DECISIONS: Final = 4
 _BATCH_LIMIT: Final = 100
+
+T = TypeVar("T")
 
 
 # ── Reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +245,25 @@ class Transaction:
             start += len(group)
 
 
+def again(attempt: Callable[[], T], *, on: type[Contention] = Contention, attempts: int = _DECISIONS) -> T:
+    """What ``attempt`` answers, which reads, decides and writes; taken anew on fresh state where others were faster.
+
+    Args:
+        attempt: the use case.
+        on: what says that others were.
+        attempts: how often it is taken at most.
+
+    Raises:
+        Contention: others were faster every time.
+    """
+    for _ in range(attempts):
+        try:
+            return attempt()
+        except on:
+            forget()
+    raise Contention
+
+
 def change(key: Key[ItemType], actions: Sequence[Action], *, condition: Condition | None = None) -> bool:
     """Change one item outside any transaction, at half a transaction's price; answer whether ``condition`` held."""
     _forget([key.address])
@@ -286,6 +308,7 @@ __all__ = [
     "Contention",
     "Key",
     "Transaction",
+    "again",
     "begin",
     "change",
     "create",

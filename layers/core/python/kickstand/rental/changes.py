@@ -1,8 +1,8 @@
 """How a rental changes: read, decide, write on condition that nobody was faster; and what is written beside it."""
 
 from collections.abc import Callable
-from typing import Final
 
+from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Unavailability, VehicleTrigger
 from kickstand.identity.model import user_key
@@ -12,8 +12,6 @@ from kickstand.rental import rules
 from kickstand.rental.errors import RentalNotFound
 from kickstand.rental.model import RENTAL_STATES, Rental, RentalTrigger, Track
 from kickstand.rental.store import OpenRentalItem, RentalItem, TrackItem
-
-_ATTEMPTS: Final = 4
 
 
 class Changed(store.Contention):
@@ -39,24 +37,22 @@ def decide(
         when: nothing is written where this does not hold.
         also: further writes of the same transaction, given the rental as it was and as it will be.
     """
-    for _ in range(_ATTEMPTS):
+
+    def attempt() -> Rental:
         rental, track = load(rental_id)
         if not when(rental):
             return rental
         after = decision(rental, track)
-        try:
-            with store.Transaction() as tx:
-                tx.put(RentalItem.of(after), condition=RentalItem.version == rental.version, otherwise=Changed)
-                if rental.is_open and not after.is_open:
-                    mark = OpenRentalItem.key(rental.rider_id)
-                    tx.delete(mark, condition=OpenRentalItem.rental_id == rental.id, otherwise=Changed)
-                if also is not None:
-                    also(tx, rental, after)
-        except store.Contention:
-            store.forget()
-        else:
-            return after
-    raise store.Contention
+        with store.Transaction() as tx:
+            tx.put(RentalItem.of(after), condition=RentalItem.version == rental.version, otherwise=Changed)
+            if rental.is_open and not after.is_open:
+                mark = OpenRentalItem.key(rental.rider_id)
+                tx.delete(mark, condition=OpenRentalItem.rental_id == rental.id, otherwise=Changed)
+            if also is not None:
+                also(tx, rental, after)
+        return after
+
+    return store.again(attempt)
 
 
 def advance(rental_id: int, trigger: RentalTrigger, decision: Decision, *, also: FurtherWrites | None = None) -> None:
@@ -74,6 +70,13 @@ def load(rental_id: int) -> tuple[Rental, Track]:
     if rental is None:
         raise RentalNotFound
     return rental.entity, track.entity if track else rules.first_track(rental.entity)
+
+
+def place_of(rental: Rental, track: Track) -> rules.Place:
+    """Where the vehicle is left if the rental ends now; mostly two reads for vehicles that belong into docks."""
+    model = fleet.model(rental.tariff.model_id)
+    cluster = clusters.nearest_cluster(rental.network_id, track.position) if model.docked else None
+    return rules.place_of(model, cluster)
 
 
 def hold(tx: store.Transaction, rental: Rental, _: Rental) -> None:

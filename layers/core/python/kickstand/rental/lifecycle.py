@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Action, Network, Spot, Telemetry, Unavailability, VehicleTrigger
 from kickstand.geo.model import Verdict
@@ -206,7 +205,7 @@ def end_internally(
         now = clock.now()
         stolen = reason is EndReason.STOLEN
         at = track.moved_at if stolen else limit or now
-        place = rules.Place() if stolen else _place_of(rental, track)
+        place = rules.Place() if stolen else changes.place_of(rental, track)
         return rules.ended(rental, track, rules.Ending(reason, at, place=place, transition=transition), now)
 
     changes.advance(rental_id, RentalTrigger.END, decide, also=changes.use_of_plan)
@@ -227,13 +226,6 @@ def _as_in(planned: Rental) -> Callable[[Rental], bool]:
     return lambda rental: rental.version == planned.version
 
 
-def _place_of(rental: Rental, track: Track) -> rules.Place:
-    """Where the vehicle is left by an end that asks nobody."""
-    model = fleet.model(rental.tariff.model_id)
-    cluster = clusters.nearest_cluster(rental.network_id, track.position) if model.docked else None
-    return rules.place_of(model, cluster)
-
-
 def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
     rental, _ = changes.load(rental_id)
     if rental.pause is None:
@@ -245,7 +237,7 @@ def _end_after_pause(rental_id: int, network: Network, limit: datetime) -> None:
     fine = network.left_unlocked_fine if rider.left_unlocked else 0
 
     def decide(rental: Rental, track: Track) -> Rental:
-        place = _place_of(rental, track)
+        place = changes.place_of(rental, track)
         ending = rules.Ending(EndReason.LEFT_UNLOCKED, track.moved_at, fine, warned=not fine, place=place)
         return rules.ended(rental, track, ending, clock.now())
 

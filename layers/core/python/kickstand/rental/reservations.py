@@ -17,13 +17,6 @@ from kickstand.rental.errors import ReservationNotFound, RiderHasReservation
 from kickstand.rental.model import RESERVATION_STATES, Rental, Reservation, ReservationTrigger
 from kickstand.rental.store import OpenReservationItem, ParkedReservationItem, ReservationItem
 
-_ATTEMPTS = 4
-
-
-class _Changed(store.Contention):
-    """Somebody changed the reservation between reading and writing; decide anew."""
-
-
 # ── What partners do ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -48,12 +41,8 @@ def reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | Non
     identity.expect_external(client.id, user_id)
     if plan_id is not None:
         pricing.expect_plan(client.id, plan_id, user_key(client.id, user_id))
-    for _ in range(_ATTEMPTS):
-        try:
-            return _reserve(client, user_id, vehicle_id, plan_id)
-        except store.Contention:  # the same new user, at the same moment
-            store.forget()
-    raise store.Contention
+    # Others are faster with the same new user.
+    return store.again(lambda: _reserve(client, user_id, vehicle_id, plan_id))
 
 
 def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | None) -> Reservation:
@@ -159,7 +148,7 @@ def complete(tx: store.Transaction, reservation_id: int, rental: Rental) -> None
     if not reservation.is_active:
         raise VehicleUnavailable
     over = _closed(reservation, ReservationTrigger.COMPLETE).model_copy(update={"rental_id": rental.id})
-    _write(tx, reservation, over, otherwise=store.Contention)
+    _write(tx, reservation, over)
 
 
 def launch(reservation: Reservation) -> None:
@@ -210,20 +199,17 @@ _REACHED = {trigger: state for (_, trigger), state in RESERVATION_STATES.table.i
 
 
 def _close(reservation_id: int, trigger: ReservationTrigger, *, by_operator: bool = False) -> Reservation:
-    for _ in range(_ATTEMPTS):
+    def attempt() -> Reservation:
         reservation = get(reservation_id)
         if reservation.state is _REACHED[trigger]:
             return reservation
         over = _closed(reservation, trigger).model_copy(update={"by_operator": by_operator})
-        try:
-            with store.Transaction() as tx:
-                _write(tx, reservation, over, otherwise=_Changed)
-                fleet.release(tx, fleet.vehicle(reservation.vehicle_id), reservation.id)
-        except store.Contention:
-            store.forget()
-        else:
-            return over
-    raise store.Contention
+        with store.Transaction() as tx:
+            _write(tx, reservation, over)
+            fleet.release(tx, fleet.vehicle(reservation.vehicle_id), reservation.id)
+        return over
+
+    return store.again(attempt)
 
 
 def _closed(reservation: Reservation, trigger: ReservationTrigger) -> Reservation:
@@ -243,9 +229,8 @@ def _closed(reservation: Reservation, trigger: ReservationTrigger) -> Reservatio
     )
 
 
-def _write(
-    tx: store.Transaction, reservation: Reservation, over: Reservation, *, otherwise: type[store.Contention]
-) -> None:
-    tx.put(ReservationItem.of(over), condition=ReservationItem.version == reservation.version, otherwise=otherwise)
+def _write(tx: store.Transaction, reservation: Reservation, over: Reservation) -> None:
+    unchanged = ReservationItem.version == reservation.version
+    tx.put(ReservationItem.of(over), condition=unchanged, otherwise=store.Contention)
     mark = OpenReservationItem.key(reservation.holder_id)
-    tx.delete(mark, condition=OpenReservationItem.reservation_id == reservation.id, otherwise=otherwise)
+    tx.delete(mark, condition=OpenReservationItem.reservation_id == reservation.id, otherwise=store.Contention)

@@ -38,7 +38,6 @@ from kickstand.rental.model import (
 )
 from kickstand.rental.store import OpenRentalItem, RentalItem, TrackItem, latest_ids
 
-_ATTEMPTS: Final = 4
 _CLAIMS: Final = 8
 _MOST_LISTED: Final = 1_000  # about 2 MB with their links to receipts; an answer holds 6
 
@@ -111,12 +110,8 @@ def start_for(client: ApiClient, user_id: str, vehicle_id: int, terms: StartTerm
     """
     fleet.expect_id(vehicle_id)
     _expect_user(client, user_id, terms)
-    for _ in range(_ATTEMPTS):
-        try:
-            return _start(client, user_id, fleet.find_by_id(client, vehicle_id), terms)
-        except store.Contention:  # the same new user, at the same moment
-            store.forget()
-    raise store.Contention
+    # Others are faster with the same new user.
+    return store.again(lambda: _start(client, user_id, fleet.find_by_id(client, vehicle_id), terms))
 
 
 def start_at_cluster(
@@ -318,10 +313,8 @@ def _ended_where_it_stands(
 ) -> Rental:
     """The rental ended by a command, on whichever surface, if its vehicle may be left where it stands."""
     rules.check_may_end(track.verdict)
-    model = fleet.model(rental.tariff.model_id)
-    cluster = clusters.nearest_cluster(rental.network_id, track.position) if model.docked else None
-    place = rules.place_of(model, cluster)
-    rules.check_may_be_left(place, model, rental)
+    place = changes.place_of(rental, track)
+    rules.check_may_be_left(place, fleet.model(rental.tariff.model_id), rental)
     now = clock.now()
     return rules.ended(rental, track, rules.Ending(reason, now, place=place, transition=said), now, rider_end)
 

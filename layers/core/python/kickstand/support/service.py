@@ -56,7 +56,8 @@ def report_damage(
     fleet.expect_id(vehicle_id)
     identity.expect_external(client.id, external_id)
     expect_maintenance_of(vehicle_id)
-    for _ in range(_ATTEMPTS):
+
+    def attempt() -> DamageReport:
         vehicle = fleet.find_by_id(client, vehicle_id)
         known = catalogue.of(fleet.model(vehicle.model_id).category)
         damages, severity = rules.diagnosed(known, reported)
@@ -76,22 +77,20 @@ def report_damage(
             notify_on_repair=notify_on_repair,
             created_at=clock.now(),
         )
-        try:
-            with store.Transaction() as tx:
-                tx.create(ReportItem.of(report))
-                if found is None:
-                    identity.enlist(tx, user, external_id)
-                if mark is None:
-                    _open(tx, vehicle, report)
-                else:
-                    _join(tx, vehicle, report, mark.severity)
-                if rules.withdraws(severity):
-                    fleet.withdraw(tx, vehicle, Unavailability.BROKEN)
-        except store.Contention:  # somebody else's report, or ride, came first
-            store.forget()
-        else:
-            return report
-    raise store.Contention
+        with store.Transaction() as tx:
+            tx.create(ReportItem.of(report))
+            if found is None:
+                identity.enlist(tx, user, external_id)
+            if mark is None:
+                _open(tx, vehicle, report)
+            else:
+                _join(tx, vehicle, report, mark.severity)
+            if rules.withdraws(severity):
+                fleet.withdraw(tx, vehicle, Unavailability.BROKEN)
+        return report
+
+    # Somebody else's report, or ride, may come first.
+    return store.again(attempt, attempts=_ATTEMPTS)
 
 
 def _open(tx: store.Transaction, vehicle: Vehicle, report: DamageReport) -> None:
@@ -156,21 +155,19 @@ def complete_maintenance(maintenance_id: int) -> Maintenance:
     Raises:
         MaintenanceNotFound: there is none.
     """
-    for _ in range(_ATTEMPTS):
+
+    def attempt() -> Maintenance:
         known = maintenance(maintenance_id)
         if known.state is MaintenanceState.COMPLETED:
             return known
         over = rules.completed(known, clock.now())
         mark = OpenMaintenanceItem.key(known.vehicle_id)
         mine = OpenMaintenanceItem.maintenance_id == known.id
-        try:
-            with store.Transaction() as tx:
-                unchanged = MaintenanceItem.version == known.version
-                tx.put(MaintenanceItem.of(over), condition=unchanged, otherwise=store.Contention)
-                tx.delete(mark, condition=mine, otherwise=store.Contention)
-                fleet.restore(tx, fleet.vehicle(known.vehicle_id), Unavailability.BROKEN)
-        except store.Contention:
-            store.forget()
-        else:
-            return over
-    raise store.Contention
+        with store.Transaction() as tx:
+            unchanged = MaintenanceItem.version == known.version
+            tx.put(MaintenanceItem.of(over), condition=unchanged, otherwise=store.Contention)
+            tx.delete(mark, condition=mine, otherwise=store.Contention)
+            fleet.restore(tx, fleet.vehicle(known.vehicle_id), Unavailability.BROKEN)
+        return over
+
+    return store.again(attempt, attempts=_ATTEMPTS)
