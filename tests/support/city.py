@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from kickstand.clients import service as clients
@@ -27,7 +28,8 @@ from kickstand.identity.model import Rider
 from kickstand.identity.service import Profile
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.place import Position
-from kickstand.pricing.model import Tariff
+from kickstand.pricing import service as pricing
+from kickstand.pricing.model import PricingPlan, Tariff
 from kickstand.rental import changes, rules
 from kickstand.rental.model import RentalTrigger
 
@@ -147,6 +149,14 @@ class City:
         assert clusters.dock(vehicle.id, cluster.id, number, clock.now(), standing)
         store.begin()
         return fleet.vehicle(vehicle.id)
+
+    def plan(self, **terms: Any) -> PricingPlan:
+        """A plan of the first partner, free but for what is said."""
+        plain = {"id": ids.new_id(), "client_id": self.client.id, "name": "Day", "currency": "NOK", "vat_percent": 25}
+        plan = PricingPlan.model_validate({**plain, **terms})
+        pricing.put_plan(plan)
+        store.begin()
+        return plan
 
     def tariff(self, model: VehicleModel = SCOOTER) -> Tariff:
         """10 NOK to start and 2.50 a minute, VAT of 25 % on top."""

@@ -10,9 +10,8 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Category, VehicleModel
 from kickstand.identity import penalties
 from kickstand.identity import service as identity
-from kickstand.kernel import clock, ids, store
-from kickstand.pricing import service as pricing
-from kickstand.pricing.model import PlanState, PricingPlan
+from kickstand.kernel import clock, store
+from kickstand.pricing.model import PlanState
 from kickstand.rental import lifecycle
 from kickstand.rental import service as rentals
 from local.server import Tables
@@ -43,13 +42,6 @@ _users = iter(range(1, 1_000))
 def user() -> str:
     """A user that nobody has heard of."""
     return f"User{next(_users)}"
-
-
-def plan(city: City, **terms: Any) -> PricingPlan:
-    values = {"id": ids.new_id(), "client_id": city.client.id, "name": "Day", "currency": "NOK", "vat_percent": 25}
-    made = PricingPlan.model_validate(values | terms)
-    pricing.put_plan(made)
-    return made
 
 
 def started(city: City, api: Client, **more: Any) -> dict[str, Any]:
@@ -115,7 +107,7 @@ def test_a_trip_starts_with_any_fitting_vehicle_of_a_dock_group(city: City, api:
 
 
 def test_a_product_prices_a_trip(city: City, api: Client) -> None:
-    product = plan(city, trip_price=2_000, included_minutes=30, free_minutes_per_day=5)
+    product = city.plan(trip_price=2_000, included_minutes=30, free_minutes_per_day=5)
     pricing_ = started(city, api, productId=product.id)["pricing"]
     assert pricing_["orderLines"] == [{"type": "trip", "quantity": 1, "amount": 2_000, "vatRate": 25}]
     assert pricing_["totalAmountIncludingVat"] == 2_500
@@ -124,8 +116,8 @@ def test_a_product_prices_a_trip(city: City, api: Client) -> None:
 
 
 def test_products_that_cannot_be_used(city: City, api: Client) -> None:
-    closed = plan(city, state=PlanState.INACTIVE)
-    kroner = plan(city, currency="SEK")
+    closed = city.plan(state=PlanState.INACTIVE)
+    kroner = city.plan(currency="SEK")
     path = {"vehicleId": str(city.vehicle().id)}
     for product_id in (NOTHING, closed.id, kroner.id):
         reply = api.call("start_vehicle_trip", path=path, body={"userId": user(), "productId": product_id})
@@ -133,7 +125,7 @@ def test_products_that_cannot_be_used(city: City, api: Client) -> None:
 
 
 def test_penalty_points_bar_from_a_product(city: City, api: Client) -> None:
-    strict, name = plan(city, max_penalty_points=2), user()
+    strict, name = city.plan(max_penalty_points=2), user()
     store.begin()
     identity.ensure_external(city.client, name)
     path = {"vehicleId": str(city.vehicle().id)}
@@ -432,7 +424,7 @@ def test_a_start_takes_two(city: City, api: Client, on_a_product: bool) -> None:
     known, vehicle = user(), city.vehicle()
     store.begin()
     identity.ensure_external(city.client, known)
-    product = {"productId": plan(city, free_minutes_per_day=5).id} if on_a_product else {}
+    product = {"productId": city.plan(free_minutes_per_day=5).id} if on_a_product else {}
     body, path = {"userId": known, "userPosition": HERE, **product}, {"vehicleId": str(vehicle.id)}
     calls, read, write = _calls(lambda: api.call("start_vehicle_trip", path=path, body=body))
     assert calls == [READ, WRITE]

@@ -11,10 +11,9 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Ability, Category, ClusterKind, Lock, Spot, VehicleModel, VehicleState
 from kickstand.geo import service as geo
 from kickstand.identity import penalties
-from kickstand.kernel import clock, ids, store
+from kickstand.kernel import clock, store
 from kickstand.kernel.errors import DomainError
 from kickstand.kernel.place import Position
-from kickstand.pricing import service as pricing
 from kickstand.pricing.model import LineKind, PricingPlan
 from kickstand.rental import changes, lifecycle
 from kickstand.rental import service as rentals
@@ -227,15 +226,7 @@ def test_what_unlocks_while_it_is_called_off_is_ended(world: World, monkeypatch:
 
 
 def test_an_end_that_asks_nobody_costs_the_fee_too(world: World) -> None:
-    plan = PricingPlan(
-        id=ids.new_id(),
-        client_id=world.city.client.id,
-        name="Day",
-        currency="NOK",
-        vat_percent=25,
-        free_floating_fee=5000,
-    )
-    pricing.put_plan(plan)
+    plan = world.city.plan(free_floating_fee=5000)
     for reason, fee in ((EndReason.TOO_LONG, 6250), (EndReason.STOLEN, 0)):
         rental = begun(world, E_BIKE, plan)
         ride(world, rental, FAR)
@@ -258,17 +249,7 @@ def test_timers_that_come_late_count_as_of_when_they_were_due(world: World) -> N
 
 
 def test_a_plan_may_let_it_be_left_there_at_a_fee(world: World) -> None:
-    plan = PricingPlan(
-        id=ids.new_id(),
-        client_id=world.city.client.id,
-        name="Day",
-        currency="NOK",
-        vat_percent=25,
-        trip_price=1000,
-        free_floating_fee=5000,
-        registration_fee=200,
-    )
-    pricing.put_plan(plan)
+    plan = world.city.plan(trip_price=1000, free_floating_fee=5000, registration_fee=200)
     rental = begun(world, E_BIKE, plan)
     ride(world, rental, FAR)
     over = tell(world, rental, END)
@@ -348,18 +329,7 @@ def test_a_partners_speed_limit_lasts_as_long_as_the_rental(world: World) -> Non
 
 
 def test_a_long_ride_at_a_plan_is_penalised_again_and_again(world: World) -> None:
-    plan = PricingPlan(
-        id=ids.new_id(),
-        client_id=world.city.client.id,
-        name="Day",
-        currency="NOK",
-        vat_percent=25,
-        penalty_after_s=2400,
-        penalty_repeat_s=600,
-        penalty_points=3,
-        max_penalty_points=5,
-    )
-    pricing.put_plan(plan)
+    plan = world.city.plan(penalty_after_s=2400, penalty_repeat_s=600, penalty_points=3, max_penalty_points=5)
     strong = VehicleModel(
         id=4, name="Ox", category=Category.BIKE, max_range_m=0, lock=Lock.RING, abilities=frozenset(Ability)
     )

@@ -155,15 +155,7 @@ def test_it_expires_by_itself(city: City, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_it_is_charged_by_its_plan(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = PricingPlan(
-        id=ids.new_id(),
-        client_id=city.client.id,
-        name="Day",
-        currency="NOK",
-        vat_percent=25,
-        reservation_price_per_minute=100,
-    )
-    pricing.put_plan(plan)
+    plan = city.plan(reservation_price_per_minute=100)
     reservation = reserve(city, "R9", plan)
     later(monkeypatch, 121)
     over = reservations.cancel(city.client, reservation.id)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -12,12 +11,10 @@ from kickstand.fleet.model import Category, VehicleState
 from kickstand.identity import penalties
 from kickstand.identity import service as identity
 from kickstand.identity.service import Contact
-from kickstand.kernel import clock, ids, store
+from kickstand.kernel import clock, store
 from kickstand.kernel.errors import DomainError
 from kickstand.kernel.place import Position
-from kickstand.pricing import service as pricing
 from kickstand.pricing.errors import PlanNotFound, PlanNotValid
-from kickstand.pricing.model import PricingPlan
 from kickstand.rental import lifecycle, reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.errors import (
@@ -45,15 +42,6 @@ def city(engine: Tables) -> City:
 @pytest.fixture(autouse=True)
 def _fresh(city: City) -> None:
     store.begin()
-
-
-def plan(city: City, **terms: Any) -> PricingPlan:
-    made = PricingPlan(
-        id=ids.new_id(), client_id=city.client.id, name="Day", **{"currency": "NOK", "vat_percent": 25, **terms}
-    )
-    pricing.put_plan(made)
-    store.begin()
-    return made
 
 
 def refused(error: type[DomainError], call: Callable[[], object]) -> None:
@@ -104,7 +92,7 @@ def test_a_start_takes_one_reading_and_one_writing(city: City) -> None:
     identity.ensure_external(city.client, "Counted")
     vehicle = city.vehicle()
     fleet.known_network(1)
-    terms = StartTerms(plan_id=plan(city, trip_price=500).id, position=RiderPosition(position=NEAR))
+    terms = StartTerms(plan_id=city.plan(trip_price=500).id, position=RiderPosition(position=NEAR))
     store.begin()
     with measured() as usage:
         rentals.start_for(city.client, "Counted", vehicle.id, terms)
@@ -147,7 +135,7 @@ def test_a_speed_limit_needs_a_vehicle_that_obeys_it(city: City) -> None:
 
 
 def test_a_plan_is_committed_with_what_is_left_of_it(city: City) -> None:
-    chosen = plan(city, trip_price=500, free_minutes_per_day=30)
+    chosen = city.plan(trip_price=500, free_minutes_per_day=30)
     rental = rentals.start_for(city.client, "Planned", city.vehicle().id, StartTerms(plan_id=chosen.id))
     assert rental.plan == chosen
     assert rental.allowance is not None
@@ -155,9 +143,9 @@ def test_a_plan_is_committed_with_what_is_left_of_it(city: City) -> None:
 
 
 def test_a_plan_in_another_currency_and_too_many_points_are_refused(city: City) -> None:
-    euros = StartTerms(plan_id=plan(city, currency="EUR").id)
+    euros = StartTerms(plan_id=city.plan(currency="EUR").id)
     refused(PlanNotValid, lambda: rentals.start_for(city.client, "Rich", city.vehicle().id, euros))
-    strict = plan(city, max_penalty_points=0)
+    strict = city.plan(max_penalty_points=0)
     identity.ensure_external(city.client, "Naughty")
     penalties.add(city.client, "Naughty", 1)
     terms = StartTerms(plan_id=strict.id)
