@@ -1,5 +1,6 @@
 """Reading in one round trip, writing in one transaction."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -196,3 +197,29 @@ def test_what_an_item_would_have_become_is_forgotten_with_the_transaction(city: 
     read = store.load(key)
     assert read is not None
     assert read.first_name is None
+
+
+def test_an_attempt_is_taken_anew_on_fresh_state_until_others_are_slower(city: City) -> None:
+    key = RiderItem.key_of(city.rider())
+    seen: list[object] = []
+
+    def attempt() -> int:
+        seen.append(store.load(key))
+        if len(seen) < 3:
+            raise Contention
+        return len(seen)
+
+    assert store.again(attempt) == 3
+    assert len({id(each) for each in seen}) == 3
+
+
+def test_others_may_be_faster_every_time_and_other_refusals_are_final() -> None:
+    def attempt(error: type[Exception], taken: list[int]) -> None:
+        taken.append(1)
+        raise error
+
+    for error, times in ((Contention, 2), (RiderNotFound, 1)):
+        taken: list[int] = []
+        with pytest.raises(error):
+            store.again(partial(attempt, error, taken), attempts=2)
+        assert len(taken) == times
