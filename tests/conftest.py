@@ -27,6 +27,9 @@ _TABLES = (
     "INSIGHTS",
     "SUPPORT",
     "WEBHOOKS",
+    "LEDGER",
+    "PAYMENTS",
+    "SALES",
 )
 
 os.environ.update(
@@ -44,6 +47,10 @@ os.environ.update(
         "RESERVATION_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:reservation",
         "RENTAL_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:rental",
         "WEBHOOK_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:webhook",
+        "PAYMENT_WORKFLOW_ARN": "arn:aws:states:eu-north-1:123456789012:stateMachine:payment",
+        "PAYMENT_SECRET": "payments",
+        "PAYMENT_PROVIDER_URL": "",
+        "CHECKOUT_URL": "https://rides.example/checkout",
         "WEBHOOK_QUEUE": "https://sqs.eu-north-1.amazonaws.com/123456789012/webhooks",
         "WEBHOOK_TARGETS": "public",
         "VEHICLE_TOPIC_PREFIX": "vehicles",

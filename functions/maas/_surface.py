@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
 
+from kickstand.billing.errors import CreditRefused, InvoiceInPayment, InvoiceNotFound, InvoicePaid
 from kickstand.clients import access
 from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
 from kickstand.clients.model import ApiClient
@@ -43,6 +44,18 @@ from kickstand.identity.errors import (
 )
 from kickstand.identity.model import user_key
 from kickstand.kernel.errors import Contention, DomainError
+from kickstand.ledger.errors import AlreadyPosted, InsufficientFunds
+from kickstand.payments.errors import (
+    AmountExceeded,
+    EventRefused,
+    MethodExists,
+    MethodNotAvailable,
+    MethodNotFound,
+    PaymentNotFound,
+    PaymentRefused,
+    PaymentStateRefused,
+    ProviderUnavailable,
+)
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
     AbilityMissing,
@@ -60,6 +73,20 @@ from kickstand.rental.errors import (
     RiderHasReservation,
     RiderMismatch,
     TooManyPenaltyPoints,
+)
+from kickstand.sales.errors import (
+    AmountNotValid,
+    DiscountNotValid,
+    NotCancellable,
+    OfferClosed,
+    OfferNotFound,
+    OrderClosed,
+    OrderInPayment,
+    OrderNotFound,
+    SubscriptionExists,
+    SubscriptionNotFound,
+    SubscriptionRequired,
+    VoucherNotValid,
 )
 from kickstand.support.errors import CrmNotConfigured, InvalidDamageReport, MaintenanceNotFound
 from kickstand.webhooks.errors import (
@@ -80,7 +107,13 @@ INVALID_PRODUCT: Final = ErrorAnswer(400, "invalid_product", "The product does n
 INVALID_DAMAGE_REPORT: Final = ErrorAnswer(
     400, "ERR_INVALID_DAMAGE_REPORT", "The damage report names no damage that this vehicle can have"
 )
+INVALID_AMOUNT: Final = ErrorAnswer(400, "invalid_amount", "The amount is not allowed")
+INVALID_DISCOUNT_CODE: Final = ErrorAnswer(
+    400, "invalid_discount_code", "The discount code is not valid for this order"
+)
+PAYMENT_ERROR: Final = ErrorAnswer(400, "ERR_PAYMENT_ERROR", "Payment processing failed")
 UNAUTHORIZED: Final = ErrorAnswer(401, "unauthorized", "The access token is missing or not valid")
+INSUFFICIENT_FUNDS: Final = ErrorAnswer(402, "insufficient_funds", "The wallet does not hold this amount")
 USER_MISMATCH: Final = ErrorAnswer(403, "user_mismatch", "The request is on behalf of another user")
 TOO_MANY_PENALTY_POINTS: Final = ErrorAnswer(
     403, "too_many_penalty_points", "The user has more penalty points than the product allows"
@@ -93,6 +126,10 @@ USER_NOT_FOUND: Final = ErrorAnswer(404, "user_not_found", "User not found")
 PENALTY_NOT_FOUND: Final = ErrorAnswer(404, "penalty_not_found", "Penalty not found")
 SYSTEM_NOT_FOUND: Final = ErrorAnswer(404, "system_not_found", "System not found")
 CRM_NOT_CONFIGURED: Final = ErrorAnswer(404, "crm_not_configured", "The system has no CRM")
+ORDER_NOT_FOUND: Final = ErrorAnswer(404, "order_not_found", "Order not found")
+INVOICE_NOT_FOUND: Final = ErrorAnswer(404, "invoice_not_found", "Invoice not found")
+SUBSCRIPTION_NOT_FOUND: Final = ErrorAnswer(404, "subscription_not_found", "The user has no active subscription")
+PAYMENT_METHOD_NOT_FOUND: Final = ErrorAnswer(404, "payment_method_not_found", "The user has no saved payment method")
 WEBHOOK_NOT_FOUND: Final = ErrorAnswer(404, "webhook_not_found", "Webhook not found")
 VEHICLE_NOT_AVAILABLE: Final = ErrorAnswer(409, "vehicle_not_available", "The vehicle is not available")
 NO_VEHICLE_AVAILABLE: Final = ErrorAnswer(
@@ -104,8 +141,21 @@ INVALID_STATE: Final = ErrorAnswer(409, "invalid_state", "This is not possible n
 NOT_SUPPORTED: Final = ErrorAnswer(409, "not_supported", "Vehicles of this type cannot do that")
 RESERVATION_EXISTS: Final = ErrorAnswer(409, "reservation_exists", "The user has a reservation already")
 RESERVATION_CLOSED: Final = ErrorAnswer(409, "reservation_closed", "The reservation is not active any more")
+ORDER_CLOSED: Final = ErrorAnswer(409, "order_closed", "The order is not pending any more")
+INVOICE_PAID: Final = ErrorAnswer(409, "invoice_paid", "The invoice has been paid")
+PAYMENT_IN_PROGRESS: Final = ErrorAnswer(409, "payment_in_progress", "A payment is under way")
+SUBSCRIPTION_EXISTS: Final = ErrorAnswer(409, "subscription_exists", "The user has an active subscription already")
+SUBSCRIPTION_NOT_CANCELLABLE: Final = ErrorAnswer(
+    409, "subscription_not_cancellable", "This subscription cannot be cancelled"
+)
+PAYMENT_METHOD_EXISTS: Final = ErrorAnswer(
+    409, "payment_method_exists", "The user has a saved payment method, which can be replaced"
+)
 PENALTY_RESOLVED: Final = ErrorAnswer(409, "penalty_resolved", "The penalty is resolved already")
 TRY_AGAIN: Final = ErrorAnswer(503, "try_again", "Too many requests for the same object at this moment, try again")
+PAYMENT_PROVIDER_UNAVAILABLE: Final = ErrorAnswer(
+    503, "payment_provider_unavailable", "The payment provider does not answer, try again"
+)
 INTERNAL_ERROR: Final = ErrorAnswer(500, "internal_error", "Internal error")
 
 ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
@@ -159,11 +209,48 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     EndpointExists: INVALID_STATE,
     EndpointDisabled: INVALID_STATE,
     WebhookRefused: INVALID_REQUEST,
+    InsufficientFunds: INSUFFICIENT_FUNDS,
+    AlreadyPosted: TRY_AGAIN,
+    PaymentRefused: PAYMENT_ERROR,
+    MethodNotAvailable: PAYMENT_ERROR,
+    AmountExceeded: PAYMENT_ERROR,
+    EventRefused: INVALID_REQUEST,
+    ProviderUnavailable: PAYMENT_PROVIDER_UNAVAILABLE,
+    PaymentNotFound: INVALID_STATE,
+    PaymentStateRefused: INVALID_STATE,
+    MethodNotFound: PAYMENT_METHOD_NOT_FOUND,
+    MethodExists: PAYMENT_METHOD_EXISTS,
+    OfferNotFound: INVALID_PRODUCT,
+    OfferClosed: INVALID_PRODUCT,
+    AmountNotValid: INVALID_AMOUNT,
+    OrderNotFound: ORDER_NOT_FOUND,
+    OrderClosed: ORDER_CLOSED,
+    OrderInPayment: PAYMENT_IN_PROGRESS,
+    DiscountNotValid: INVALID_DISCOUNT_CODE,
+    VoucherNotValid: INVALID_DISCOUNT_CODE,
+    SubscriptionNotFound: SUBSCRIPTION_NOT_FOUND,
+    SubscriptionExists: SUBSCRIPTION_EXISTS,
+    NotCancellable: SUBSCRIPTION_NOT_CANCELLABLE,
+    SubscriptionRequired: INVALID_PRODUCT,
+    InvoiceNotFound: INVOICE_NOT_FOUND,
+    InvoicePaid: INVOICE_PAID,
+    InvoiceInPayment: PAYMENT_IN_PROGRESS,
+    CreditRefused: PAYMENT_ERROR,
 }
 """Every domain error and the answer it gets here."""
 
 TELLING: Final = frozenset(
-    {INVALID_REQUEST, INVALID_LOCATION, INVALID_PRODUCT, INVALID_DAMAGE_REPORT, INVALID_STATE, NOT_SUPPORTED}
+    {
+        INVALID_REQUEST,
+        INVALID_LOCATION,
+        INVALID_PRODUCT,
+        INVALID_DAMAGE_REPORT,
+        INVALID_AMOUNT,
+        INVALID_DISCOUNT_CODE,
+        PAYMENT_ERROR,
+        INVALID_STATE,
+        NOT_SUPPORTED,
+    }
 )
 """Answers that stand for many errors: the domain says which."""
 

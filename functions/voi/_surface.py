@@ -39,7 +39,7 @@ from kickstand.identity.errors import (
     RiderNotFound,
     UserMismatch,
 )
-from kickstand.kernel.errors import Contention, DomainError
+from kickstand.kernel.errors import Contention, DomainError, MoneyRefused
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
     AbilityMissing,
@@ -94,6 +94,7 @@ INTERNAL_ERROR: Final = ErrorAnswer(500, "InternalError", "Internal error")
 ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     NotAuthenticated: UNAUTHORIZED,
     Contention: TRY_AGAIN,
+    MoneyRefused: INVALID_INPUT,
     ProductNotFound: PRODUCT_NOT_FOUND,
     ProductNameEmpty: EMPTY_PRODUCT_NAME,
     ProductClosed: INVALID_INPUT,

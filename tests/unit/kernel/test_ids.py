@@ -56,3 +56,20 @@ def test_the_first_id_of_a_moment_is_before_all_others_of_it() -> None:
     assert ids.first_id(at) <= identifier < ids.first_id(at + timedelta(milliseconds=1))
     assert ids.first_id(datetime(1970, 1, 1, tzinfo=UTC)) == 0
     assert ids.first_id(datetime(9999, 1, 1, tzinfo=UTC)) == ids.HIGHEST
+
+
+@given(ANY_ID)
+def test_a_token_gives_its_id_back_and_is_never_the_same(identifier: int) -> None:
+    token = ids.new_token(identifier)
+    assert ids.id_in(token) == identifier
+    assert token != ids.new_token(identifier)
+
+
+@given(st.text(max_size=60))
+def test_what_is_no_token_names_nothing(text: str) -> None:
+    assert ids.id_in(text) is None or len(text) == 43
+
+
+@pytest.mark.parametrize("token", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "é", "A" * 42 + "\n"])
+def test_a_token_has_its_length_and_its_letters(token: str) -> None:
+    assert ids.id_in(token) is None

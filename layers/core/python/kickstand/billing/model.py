@@ -1,4 +1,4 @@
-"""Charges and receipts."""
+"""Charges, receipts and invoices."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from kickstand.fleet.model import Issuer
+from kickstand.kernel.events import Event
 from kickstand.kernel.money import Currency
 from kickstand.pricing.model import Fare
 
@@ -112,3 +113,101 @@ class Receipt(BaseModel):
     vat: int
     total: int
     notes: tuple[str, ...] = ()
+
+
+# ── Invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class InvoiceKind(StrEnum):
+    """What a document says."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+    """Takes back an invoice, or a part of it."""
+
+
+class Subject(StrEnum):
+    """What an invoice is about."""
+
+    RENTAL = "rental"
+    RESERVATION = "reservation"
+    ORDER = "order"
+
+
+class InvoiceState(StrEnum):
+    """Whether anything is to be paid of it."""
+
+    OPEN = "open"
+    PAID = "paid"
+
+
+class InvoiceLine(BaseModel):
+    """One line of an invoice; amounts in minor units, negative on a credit note.
+
+    Attributes:
+        vat_percent: the VAT rate; ``None`` for what is outside the scope of VAT.
+        vat: the VAT inside :attr:`gross`, rounded once.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    quantity: Annotated[int, Field(ge=1)] = 1
+    net: int
+    vat_percent: int | None
+    vat: int
+
+    @property
+    def gross(self) -> int:
+        """The line including VAT."""
+        return self.net + self.vat
+
+
+class Invoice(BaseModel):
+    """What a rider owes us, or has paid, as tax law wants it: written once and never changed, but for its payment.
+
+    Attributes:
+        network_id: who issues it.
+        subject_id: the rental, reservation or order.
+        credits: the invoice that a credit note takes back.
+        number: without gaps within issuer and year; given soon after it was recorded.
+        year: in which it was recorded, in the network's local time.
+        total: what is to be paid, VAT included; negative on a credit note.
+        paid: how much of it has been paid.
+        credited: how much of it credit notes have taken back.
+        payment_id: the payment that is under way, or that has paid last.
+        receipt_email: where it is mailed to; the rider's own address where it is missing.
+        document: where its PDF is kept, once it is written.
+        version: counts the changes.
+        event: what happened last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    kind: InvoiceKind = InvoiceKind.INVOICE
+    client_id: int
+    rider_id: int
+    network_id: int
+    subject: Subject
+    subject_id: int
+    credits: int | None = None
+    number: str | None = None
+    year: int
+    currency: Currency
+    lines: tuple[InvoiceLine, ...]
+    total: int
+    paid: Annotated[int, Field(ge=0)] = 0
+    credited: Annotated[int, Field(ge=0)] = 0
+    state: InvoiceState
+    payment_id: int | None = None
+    receipt_email: str | None = Field(default=None, repr=False)
+    document: str | None = None
+    recorded_at: datetime
+    version: int = 1
+    event: Event
+
+    @property
+    def due(self) -> int:
+        """What is still to be paid, in minor units."""
+        return max(0, self.total - self.paid - self.credited)

@@ -38,6 +38,7 @@ class ApiClient(BaseModel):
         network_ids: the city operations it may see; all others do not exist for it.
         tokens: valid and expired ones; several, so that they can be rotated.
         credentials: the secrets that the client may trade for access tokens; several, likewise.
+        charges_riders: whether its riders pay us, by wallet and card; otherwise it pays us and bills them itself.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +50,7 @@ class ApiClient(BaseModel):
     network_ids: frozenset[int]
     tokens: tuple[Token, ...] = ()
     credentials: tuple[Credential, ...] = ()
+    charges_riders: bool = False
 
     def may_see(self, network_id: int) -> bool:
         """Whether the network exists for this partner."""

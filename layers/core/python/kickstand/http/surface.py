@@ -29,7 +29,7 @@ from kickstand.kernel.errors import DomainError, described
 Caller = TypeVar("Caller")
 Handler = Callable[[Event, Any], Answer]
 
-_PARTS: Final = ("path", "query", "body")
+_PARTS: Final = ("path", "query", "headers", "body")
 _RAISED: Final = "Value error, "  # what pydantic puts before the message of a validator
 _NO_SUCH_ROUTE: Final = json_answer(404, b'{"message":"Not Found"}')
 
@@ -150,9 +150,9 @@ class Surface(ABC, Generic[Caller]):
     ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
-        The function names what it needs: ``caller`` (the authenticated client), ``path``, ``query`` and ``body``
-        (pydantic models, decoded and validated) and ``request`` (the raw request, for conditional requests). A body
-        that may be left out has a default.
+        The function names what it needs: ``caller`` (the authenticated client), ``path``, ``query``, ``headers`` and
+        ``body`` (pydantic models, decoded and validated) and ``request`` (the raw request, for conditional requests).
+        A body that may be left out has a default; headers extend those that every operation takes.
 
         Args:
             method: HTTP method.
@@ -190,7 +190,7 @@ class Surface(ABC, Generic[Caller]):
                 layers=layers,
                 path_model=models.get("path"),
                 query_model=models.get("query"),
-                header_model=None if public else self.common_headers,
+                header_model=models.get("headers", None if public else self.common_headers),
                 body_model=_without_none(models["body"]) if "body" in models else None,
                 body_required=body_required,
                 form=form,
@@ -292,7 +292,7 @@ class _Runner(Generic[Caller]):
             arguments = self._decode(request)
         except InvalidRequest as error:
             problem = error  # whoever is not known learns nothing, not even that the input is wrong
-        headers = arguments.pop("headers", None)
+        headers = arguments.get("headers") if "headers" in self.wants else arguments.pop("headers", None)
         if not self.operation.public:
             caller = self.surface.authenticate(request, headers)
             seen.update(self.surface.describe(caller))

@@ -26,6 +26,12 @@ class Contention(DomainError):
     detail = "Too many requests for the same object at this moment, try again"
 
 
+class MoneyRefused(DomainError):
+    """Anything that is refused where money moves: wallets, payments, orders, invoices."""
+
+    detail = "This is refused"
+
+
 def leaves(root: type[DomainError] = DomainError) -> frozenset[type[DomainError]]:
     """Every concrete domain error that has been imported."""
     children = root.__subclasses__()

@@ -20,3 +20,8 @@ def round_half_up(numerator: int, denominator: int) -> int:
     """``numerator / denominator`` to the nearest integer, halves away from zero. ``denominator`` is positive."""
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return magnitude if numerator >= 0 else -magnitude
+
+
+def vat_inside(gross: int, percent: int) -> int:
+    """The VAT inside a gross amount in minor units, rounded half away from zero to a minor unit."""
+    return round_half_up(gross * percent, 100 + percent)

@@ -1,0 +1,1 @@
+"""The double-entry ledger: who may claim how much from us."""

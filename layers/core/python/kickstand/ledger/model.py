@@ -1,0 +1,123 @@
+"""Accounts, and the movements between them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kickstand.kernel.money import Currency
+
+
+class AccountKind(StrEnum):
+    """What an account is for.
+
+    An account's balance is what its holder may claim from us. Riders' accounts keep theirs; the house's accounts are
+    written to by everybody at once, so theirs is the sum of their entries and nothing else.
+    """
+
+    WALLET = "wallet"
+    """What a rider has paid in or been given; never below zero."""
+    DEBT = "debt"
+    """What a rider owes, as a negative balance; never above zero."""
+    PROVIDER = "provider"
+    """Money at the payment provider; negative, as the provider owes it to us."""
+    REVENUE = "revenue"
+    """What has been earned, VAT included."""
+    VOUCHERS = "vouchers"
+    """Gift codes that have been paid and not redeemed."""
+    PROMOTION = "promotion"
+    """What we have given away."""
+
+
+OF_RIDERS = frozenset({AccountKind.WALLET, AccountKind.DEBT})
+"""Accounts whose holder is a rider; the others belong to a network."""
+
+
+class Account(BaseModel):
+    """An account in one currency.
+
+    Attributes:
+        holder_id: the rider for what is a rider's, the network for the house's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: AccountKind
+    holder_id: int
+    currency: Currency
+
+    @property
+    def keeps_balance(self) -> bool:
+        """Whether its balance is kept and guarded by a condition."""
+        return self.kind in OF_RIDERS
+
+
+class Reason(StrEnum):
+    """Why money moves."""
+
+    RIDE = "ride"
+    RESERVATION = "reservation"
+    ORDER = "order"
+    DEPOSIT = "deposit"
+    RENEWAL = "renewal"
+    SETTLEMENT = "settlement"
+    VOUCHER = "voucher"
+    REFUND = "refund"
+    CORRECTION = "correction"
+
+
+class Movement(BaseModel):
+    """An amount that goes from one account to another.
+
+    Attributes:
+        id: names it for good, made of what causes it, such as ``order-123``; posting it again is refused.
+        amount: in minor units of both accounts' currency.
+        document: what it is about, such as the number of an order or an invoice.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    source: Account
+    target: Account
+    amount: Annotated[int, Field(gt=0, lt=2**53)]
+    reason: Reason
+    document: int
+    at: datetime
+
+    @model_validator(mode="after")
+    def _stays_in_its_currency(self) -> Self:
+        if self.source.currency != self.target.currency:
+            raise ValueError("money does not change its currency on the way")
+        if self.source == self.target:
+            raise ValueError("money moves from one account to another")
+        return self
+
+
+class Entry(BaseModel):
+    """One side of a movement; the two of them add up to zero.
+
+    Attributes:
+        other: the account on the other side.
+        amount: in minor units; negative where it is taken away.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    movement_id: str
+    account: Account
+    other: Account
+    amount: int
+    reason: Reason
+    document: int
+    at: datetime
+
+
+class Balance(BaseModel):
+    """What the holder of an account may claim, in minor units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account: Account
+    amount: int

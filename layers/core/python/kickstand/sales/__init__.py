@@ -1,0 +1,1 @@
+"""What is sold beside rides: products, discount codes, orders, gift codes and subscriptions."""
