@@ -1,0 +1,138 @@
+"""Use cases about payments: committed here first, then asked for at the provider, then followed until they are decided."""
+
+from dataclasses import replace
+from hmac import compare_digest
+
+from kickstand.kernel import clock, ids, store
+from kickstand.kernel.events import Event
+from kickstand.payments import rules, service
+from kickstand.payments.errors import PaymentNotFound
+from kickstand.payments.model import PaymentIntent, PaymentProfile, Purpose
+from kickstand.payments.store import PaymentItem
+
+
+class PaymentUnknown(RuntimeError):
+    """Whether the provider has the payment cannot be found out any more without a person who looks."""
+
+
+def draft(  # noqa: PLR0913 - a payment is all of this
+    *,
+    client_id: int,
+    rider_id: int,
+    network_id: int,
+    purpose: Purpose,
+    amount: int,
+    currency: str,
+    card: str | None = None,
+    types: tuple[str, ...] = ("card",),
+    hold: bool = False,
+    save: bool = False,
+    off_session: bool = False,
+) -> PaymentIntent:
+    """A payment that is not kept yet.
+
+    Args:
+        client_id: whose rider pays.
+        rider_id: who pays.
+        network_id: who gets the money.
+        purpose: what for.
+        amount: minor units of ``currency``.
+        currency: ISO 4217.
+        card: the saved card to charge; without it the client chooses.
+        types: what the client may choose from, in the provider's words.
+        hold: whether the amount is only held.
+        save: whether what the client chooses becomes a saved card.
+        off_session: whether the rider is not there.
+    """
+    now = clock.now()
+    payment_id = ids.new_id()
+    return PaymentIntent(
+        id=payment_id,
+        client_id=client_id,
+        rider_id=rider_id,
+        network_id=network_id,
+        purpose=purpose,
+        amount=amount,
+        currency=currency,
+        card=card,
+        types=types,
+        hold=hold,
+        save=save,
+        off_session=off_session,
+        token=ids.new_token(payment_id),
+        created_at=now,
+        updated_at=now,
+        deadline=now + (rules.OFF_SESSION if off_session else rules.ON_SESSION),
+        event=Event.new("PaymentCreated", now),
+    )
+
+
+def create(tx: store.Transaction, intent: PaymentIntent) -> None:
+    """Commit a payment with whatever it is for. From then on its workflow sees to it, whatever becomes of the caller."""
+    tx.create(PaymentItem.of(intent))
+
+
+def expect(payment_id: int) -> None:
+    """Announce that a payment will be needed."""
+    store.expect(PaymentItem.key(payment_id))
+
+
+def find(payment_id: int) -> PaymentIntent:
+    """A payment.
+
+    Raises:
+        PaymentNotFound: there is none.
+    """
+    item = store.load(PaymentItem.key(payment_id))
+    if item is None:
+        raise PaymentNotFound
+    return item.entity
+
+
+def by_token(token: str) -> PaymentIntent:
+    """The payment that a token names to a browser.
+
+    Raises:
+        PaymentNotFound: it names none.
+    """
+    payment_id = ids.id_in(token)
+    if payment_id is None:
+        raise PaymentNotFound
+    intent = find(payment_id)
+    if not compare_digest(intent.token, token):
+        raise PaymentNotFound
+    return intent
+
+
+def record(tx: store.Transaction, before: PaymentIntent, after: PaymentIntent) -> None:
+    """Keep what has become of a payment, if nobody else has changed it since; refused with ``Contention`` otherwise."""
+    unchanged = PaymentItem.version == before.version
+    tx.put(PaymentItem.of(after), condition=unchanged, otherwise=store.Contention)
+
+
+def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
+    """What the provider makes of a payment; nothing is kept.
+
+    A payment that the provider does not know yet is asked for, under a key of its own, so that whoever asks again gets
+    the same one. One whose time is over is given up at the provider first, and is over here only if it is there.
+
+    Args:
+        intent: the payment.
+        profile: its rider's, with a customer.
+
+    Raises:
+        ProviderUnreachable: the provider did not say.
+        PaymentUnknown: it was asked for so long ago that asking again might take the money twice.
+    """
+    now = clock.now()
+    provider = service.provider()
+    if intent.ref is not None:
+        seen = provider.intent(intent.ref)
+    elif now - intent.created_at > rules.REMEMBERED:
+        raise PaymentUnknown
+    else:
+        seen = provider.create_intent(rules.charge(intent, profile.customer or ""), key=f"payment-{intent.id}")
+    if rules.is_over_for(intent, seen, now) and seen.ref is not None:
+        given_up = provider.cancel_intent(seen.ref, key=f"cancel-{intent.id}")
+        seen = replace(given_up, decline=given_up.decline or seen.decline)
+    return rules.observed(intent, seen, now)
