@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Token(BaseModel):
@@ -31,6 +32,72 @@ class Credential(BaseModel):
     created_at: datetime
 
 
+class OnboardingStep(StrEnum):
+    """What a user tells, accepts or sees before the first ride."""
+
+    NAME = "name"
+    GENDER = "gender"
+    PHONE_NUMBER = "phone_number"
+    EMAIL = "email"
+    STREET_ADDRESS = "street_address"
+    PERSONAL_NUMBER = "personal_number"
+    PRIVACY_POLICY = "privacy_policy"
+    TERMS_AND_CONDITIONS = "terms_and_conditions"
+    TUTORIAL = "tutorial"
+
+
+VERIFIABLE: Final = frozenset(
+    {
+        OnboardingStep.PHONE_NUMBER,
+        OnboardingStep.EMAIL,
+        OnboardingStep.STREET_ADDRESS,
+        OnboardingStep.PERSONAL_NUMBER,
+    }
+)
+"""Steps whose answer can be proved."""
+
+
+class OnboardingPolicy(BaseModel):
+    """What a partner asks of its users.
+
+    Attributes:
+        required: steps that a user has to complete.
+        optional: steps that are shown and may be left out.
+        verified: steps that are complete only when their answer has been proved.
+        privacy_policy_version: the version that users have to accept; without one, any counts.
+        terms_version: likewise, of the terms and conditions.
+        country: where users live unless they say otherwise; ISO 3166-1, two letters.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    required: tuple[OnboardingStep, ...] = (
+        OnboardingStep.NAME,
+        OnboardingStep.PHONE_NUMBER,
+        OnboardingStep.EMAIL,
+        OnboardingStep.PRIVACY_POLICY,
+        OnboardingStep.TERMS_AND_CONDITIONS,
+    )
+    optional: tuple[OnboardingStep, ...] = (
+        OnboardingStep.GENDER,
+        OnboardingStep.STREET_ADDRESS,
+        OnboardingStep.PERSONAL_NUMBER,
+        OnboardingStep.TUTORIAL,
+    )
+    verified: tuple[OnboardingStep, ...] = (OnboardingStep.PHONE_NUMBER,)
+    privacy_policy_version: str | None = None
+    terms_version: str | None = None
+    country: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len({*self.required, *self.optional}) < len(self.required) + len(self.optional):
+            raise ValueError("a step is named twice")
+        if not VERIFIABLE.issuperset(self.verified):
+            raise ValueError("a step to be verified cannot be")
+        return self
+
+
 class ApiClient(BaseModel):
     """A partner that calls an API.
 
@@ -39,6 +106,7 @@ class ApiClient(BaseModel):
         tokens: valid and expired ones; several, so that they can be rotated.
         credentials: the secrets that the client may trade for access tokens; several, likewise.
         charges_riders: whether its riders pay us, by wallet and card; otherwise it pays us and bills them itself.
+        onboarding: what it asks of its users.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,6 +119,7 @@ class ApiClient(BaseModel):
     tokens: tuple[Token, ...] = ()
     credentials: tuple[Credential, ...] = ()
     charges_riders: bool = False
+    onboarding: OnboardingPolicy = OnboardingPolicy()
 
     def may_see(self, network_id: int) -> bool:
         """Whether the network exists for this partner."""

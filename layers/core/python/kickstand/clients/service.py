@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kickstand.clients import tokens
 from kickstand.clients.errors import NotAuthenticated, ProductNameEmpty, ProductNotFound
-from kickstand.clients.model import ApiClient, Credential, Product, ProductState, Token
+from kickstand.clients.model import ApiClient, Credential, OnboardingPolicy, Product, ProductState, Token
 from kickstand.clients.store import ClientItem, ProductItem, products_of
 from kickstand.kernel import clock, ids, store
 
@@ -51,6 +51,18 @@ def revoke_credential(client_id: int, secret: str) -> None:
     client = _client(client_id)
     digest = tokens.digest(secret)
     _replace_credentials(client, tuple(each for each in client.credentials if each.digest != digest))
+
+
+def set_onboarding(client_id: int, policy: OnboardingPolicy) -> None:
+    """Let a partner ask something else of its users from now on.
+
+    Raises:
+        NotAuthenticated: there is no such partner.
+    """
+    if not store.change(
+        ClientItem.key(client_id), [ClientItem.onboarding.set(policy)], condition=ClientItem.pk.exists()
+    ):
+        raise NotAuthenticated
 
 
 def authenticate(secret: str | None) -> ApiClient:

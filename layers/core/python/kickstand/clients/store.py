@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from kickstand.clients.model import ApiClient, Credential, Product, ProductState, Token
+from kickstand.clients.model import ApiClient, Credential, OnboardingPolicy, Product, ProductState, Token
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 
 
@@ -19,6 +19,7 @@ class ClientItem(ClientsItem[ApiClient]):
 
     tokens = Value(tuple[Token, ...])
     credentials = Value(tuple[Credential, ...])
+    onboarding = Value(OnboardingPolicy)
 
     @staticmethod
     def key(client_id: int) -> Key["ClientItem"]:

@@ -22,6 +22,11 @@ class Profile:
     last_name: str | None = None
     phone_number: str | None = None
 
+    @property
+    def given(self) -> dict[str, str]:
+        """What is told, by its name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Contact:
@@ -102,12 +107,26 @@ def update(client: ApiClient, public_id: UUID, profile: Profile) -> Rider:
         RiderNotFound: when the partner has none of that id.
     """
     rider = find(client, public_id)
-    changes = {name: value for name, value in vars(profile).items() if value is not None}
+    changes = profile.given
     if changes:
         actions = [getattr(RiderItem, name).set(value) for name, value in changes.items()]
         if not store.change(RiderItem.key_of(rider), actions, condition=RiderItem.client_id == client.id):
             raise RiderNotFound
     return rider.model_copy(update=changes)
+
+
+def keep_profile(tx: store.Transaction, rider: Rider, profile: Profile) -> None:
+    """Change what is given within a transaction; where nothing is, only make sure that the rider is still there.
+
+    Raises, when the transaction is committed:
+        RiderNotFound: the rider is not.
+    """
+    key, there = RiderItem.key_of(rider), RiderItem.client_id == rider.client_id
+    actions = [getattr(RiderItem, name).set(value) for name, value in profile.given.items()]
+    if actions:
+        tx.update(key, actions, condition=there, otherwise=RiderNotFound)
+    else:
+        tx.require(key, there, otherwise=RiderNotFound)
 
 
 # ── Riders by their partner's own id ─────────────────────────────────────────────────────────────────────────────────

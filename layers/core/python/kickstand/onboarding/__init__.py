@@ -1,0 +1,1 @@
+"""What users tell, accept and prove before their first ride."""

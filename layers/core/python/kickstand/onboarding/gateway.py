@@ -1,0 +1,88 @@
+"""What onboarding asks of others: a key that nobody can read for personal numbers, and carriers for codes."""
+
+import os
+from base64 import b64decode, b64encode
+from typing import Final
+
+from botocore.exceptions import ClientError
+
+from kickstand.kernel import aws
+from kickstand.onboarding.errors import NotReachable
+
+_MAIL_REFUSALS: Final = {"MessageRejected", "BadRequestException"}
+_SMS_REFUSALS: Final = {"InvalidParameter", "InvalidParameterException", "OptedOut", "OptedOutException"}
+
+
+def encrypt(number: str, rider_id: int) -> str:
+    """A personal number as it is kept; only with the same rider's id it can be read again."""
+    answer = aws.client("kms").encrypt(
+        KeyId=os.environ["PERSONAL_DATA_KEY"], Plaintext=number.encode(), EncryptionContext=_context(rider_id)
+    )
+    return b64encode(answer["CiphertextBlob"]).decode()
+
+
+def decrypt(kept: str, rider_id: int) -> str:
+    """The personal number that is kept like this."""
+    answer = aws.client("kms").decrypt(
+        KeyId=os.environ["PERSONAL_DATA_KEY"], CiphertextBlob=b64decode(kept), EncryptionContext=_context(rider_id)
+    )
+    return bytes(answer["Plaintext"]).decode()
+
+
+def _context(rider_id: int) -> dict[str, str]:
+    return {"rider_id": str(rider_id)}
+
+
+def send_sms(phone_number: str, text: str) -> None:
+    """Hand a text message to Amazon SNS.
+
+    Raises:
+        NotReachable: sending it again would not help.
+    """
+    kind = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"}}
+    try:
+        aws.client("sns").publish(PhoneNumber=phone_number, Message=text, MessageAttributes=kind)
+    except ClientError as error:
+        raise _told(error, _SMS_REFUSALS) from None
+
+
+def send_mail(address: str, subject: str, text: str) -> None:
+    """Hand a mail to Amazon SES.
+
+    Raises:
+        NotReachable: sending it again would not help.
+    """
+    try:
+        aws.client("sesv2").send_email(
+            FromEmailAddress=os.environ["MAIL_FROM"],
+            Destination={"ToAddresses": [_deliverable(address)]},
+            Content={
+                "Simple": {
+                    "Subject": {"Data": subject, "Charset": "UTF-8"},
+                    "Body": {"Text": {"Data": text, "Charset": "UTF-8"}},
+                }
+            },
+        )
+    except ClientError as error:
+        raise _told(error, _MAIL_REFUSALS) from None
+
+
+def _deliverable(address: str) -> str:
+    """An address as SES takes it: ASCII, so domains in other scripts are written in Punycode (RFC 5891)."""
+    if address.isascii():
+        return address
+    local, _, domain = address.rpartition("@")
+    if not local.isascii():
+        raise NotReachable("No mail can be sent to an address with such characters before its @")
+    import idna  # the standard library's codec knows the older standard, and would write to somebody else's domain
+
+    return f"{local}@{idna.encode(domain).decode()}"
+
+
+class CarrierFailed(Exception):
+    """SES or SNS did not take a message. Their own words are left out: they quote the receiver."""
+
+
+def _told(error: ClientError, refusals: set[str]) -> Exception:
+    code = error.response["Error"]["Code"]
+    return NotReachable() if code in refusals else CarrierFailed(code)
