@@ -1,13 +1,15 @@
-"""Use cases about payments: committed here first, then asked for at the provider, then followed until they are decided."""
+"""Use cases about payments: committed first, then asked for at the provider, then followed until they are decided."""
 
 from dataclasses import replace
+from datetime import datetime
 from hmac import compare_digest
 
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.events import Event
 from kickstand.payments import rules, service
 from kickstand.payments.errors import PaymentNotFound
-from kickstand.payments.model import PaymentIntent, PaymentProfile, Purpose
+from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState, Purpose
+from kickstand.payments.provider import Intent, ProviderRefusal
 from kickstand.payments.store import PaymentItem
 
 
@@ -68,7 +70,7 @@ def draft(  # noqa: PLR0913 - a payment is all of this
 
 
 def create(tx: store.Transaction, intent: PaymentIntent) -> None:
-    """Commit a payment with whatever it is for. From then on its workflow sees to it, whatever becomes of the caller."""
+    """Commit a payment with whatever it is for. From then on its workflow sees to it."""
     tx.create(PaymentItem.of(intent))
 
 
@@ -114,7 +116,8 @@ def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
     """What the provider makes of a payment; nothing is kept.
 
     A payment that the provider does not know yet is asked for, under a key of its own, so that whoever asks again gets
-    the same one. One whose time is over is given up at the provider first, and is over here only if it is there.
+    the same one. One whose time is over is given up at the provider first, and is over here only if it is there. Of a
+    hold, what somebody wants is captured, or it is released.
 
     Args:
         intent: the payment.
@@ -125,6 +128,11 @@ def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
         PaymentUnknown: it was asked for so long ago that asking again might take the money twice.
     """
     now = clock.now()
+    seen = _held(intent) if intent.state is PaymentState.HELD else _open(intent, profile, now)
+    return rules.observed(intent, seen, now)
+
+
+def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime) -> Intent:
     provider = service.provider()
     if intent.ref is not None:
         seen = provider.intent(intent.ref)
@@ -135,4 +143,18 @@ def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
     if rules.is_over_for(intent, seen, now) and seen.ref is not None:
         given_up = provider.cancel_intent(seen.ref, key=f"cancel-{intent.id}")
         seen = replace(given_up, decline=given_up.decline or seen.decline)
-    return rules.observed(intent, seen, now)
+    return seen
+
+
+def _held(intent: PaymentIntent) -> Intent:
+    """What becomes of a hold that somebody has decided about; one that the bank has given back is cancelled."""
+    provider = service.provider()
+    ref = intent.ref or ""
+    if intent.to_capture is None:
+        return provider.intent(ref)
+    if intent.to_capture == 0:
+        return provider.cancel_intent(ref, key=f"cancel-{intent.id}")
+    try:
+        return provider.capture(ref, intent.to_capture, key=f"capture-{intent.id}")
+    except ProviderRefusal:
+        return provider.intent(ref)

@@ -179,6 +179,8 @@ class PaymentIntent(BaseModel):
         ref: the provider's name of it; ``None`` until the provider has answered.
         secret: what lets the rider's client act on it; gone when it is over.
         captured, refunded: in minor units.
+        to_capture: what of a hold is wanted, in minor units; 0 to give it back, ``None`` while nobody has decided.
+        invoice_id: the invoice that a captured hold pays.
         decline: the provider's word for why the last attempt failed.
         token: lets a browser without any other credential go on with it.
         deadline: until when the rider can act.
@@ -206,6 +208,8 @@ class PaymentIntent(BaseModel):
     secret: str | None = Field(default=None, repr=False)
     captured: Annotated[int, Field(ge=0)] = 0
     refunded: Annotated[int, Field(ge=0)] = 0
+    to_capture: Annotated[int, Field(ge=0)] | None = None
+    invoice_id: int | None = None
     decline: str | None = None
     token: str = Field(repr=False)
     created_at: datetime

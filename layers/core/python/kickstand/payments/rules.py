@@ -80,6 +80,7 @@ def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentInten
         "secret": (seen.secret or intent.secret) if is_open else None,
         "decline": seen.decline or (intent.decline if state is not PaymentState.SUCCEEDED else None),
         "captured": seen.captured if state is PaymentState.SUCCEEDED else intent.captured,
+        "card": intent.card or (seen.method if intent.save and state is PaymentState.SUCCEEDED else None),
         "held_until": now + HELD_FOR if state is PaymentState.HELD else intent.held_until,
     }
     if all(getattr(intent, name) == value for name, value in news.items()):
@@ -99,30 +100,28 @@ def moved(intent: PaymentIntent, trigger: PaymentTrigger, now: datetime, **news:
     return intent.model_copy(update=changes)
 
 
+_TRIGGERS: Final = {
+    IntentStatus.SUCCEEDED: PaymentTrigger.SUCCEED,
+    IntentStatus.HELD: PaymentTrigger.HOLD,
+    IntentStatus.PROCESSING: PaymentTrigger.PROCESS,
+    IntentStatus.WAITING_FOR_RIDER: PaymentTrigger.ASK_RIDER,
+}
+
+
 def _trigger(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | None:
     if intent.state is PaymentState.HELD:
-        return _trigger_of_hold(seen)
-    match seen.status:
-        case IntentStatus.SUCCEEDED:
-            return PaymentTrigger.SUCCEED
-        case IntentStatus.HELD:
-            return PaymentTrigger.HOLD
-        case IntentStatus.PROCESSING:
-            return PaymentTrigger.PROCESS
-        case IntentStatus.WAITING_FOR_RIDER:
-            return PaymentTrigger.ASK_RIDER
-        case IntentStatus.WAITING_FOR_METHOD:
-            return PaymentTrigger.FAIL if seen.ref is None else PaymentTrigger.ASK_METHOD
-        case IntentStatus.CANCELLED:
-            declined = (seen.decline or intent.decline) is not None
-            return PaymentTrigger.FAIL if declined and intent.card is not None else PaymentTrigger.CANCEL
+        return _trigger_of_hold(intent, seen)
+    if seen.status is IntentStatus.WAITING_FOR_METHOD:
+        return PaymentTrigger.FAIL if seen.ref is None else PaymentTrigger.ASK_METHOD
+    if seen.status is IntentStatus.CANCELLED:
+        declined = intent.card is not None and (seen.decline or intent.decline) is not None
+        return PaymentTrigger.FAIL if declined else PaymentTrigger.CANCEL
+    return _TRIGGERS[seen.status]
 
 
-def _trigger_of_hold(seen: Intent) -> PaymentTrigger | None:
-    match seen.status:
-        case IntentStatus.SUCCEEDED:
-            return PaymentTrigger.SUCCEED
-        case IntentStatus.CANCELLED:
-            return PaymentTrigger.EXPIRE
-        case _:
-            return None
+def _trigger_of_hold(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | None:
+    if seen.status is IntentStatus.SUCCEEDED:
+        return PaymentTrigger.SUCCEED
+    if seen.status is IntentStatus.CANCELLED:
+        return PaymentTrigger.RELEASE if intent.to_capture == 0 else PaymentTrigger.EXPIRE
+    return None
