@@ -45,6 +45,15 @@ from kickstand.identity.errors import (
 from kickstand.identity.model import user_key
 from kickstand.kernel.errors import Contention, DomainError
 from kickstand.ledger.errors import AlreadyPosted, InsufficientFunds
+from kickstand.onboarding.errors import (
+    CodeRefused,
+    NothingToVerify,
+    NotReachable,
+    NotVerifiable,
+    TooManyCodes,
+    TooManyConsents,
+    VersionNotCurrent,
+)
 from kickstand.payments.errors import (
     AmountExceeded,
     EventRefused,
@@ -111,6 +120,7 @@ INVALID_AMOUNT: Final = ErrorAnswer(400, "invalid_amount", "The amount is not al
 INVALID_DISCOUNT_CODE: Final = ErrorAnswer(
     400, "invalid_discount_code", "The discount code is not valid for this order"
 )
+INVALID_VERIFICATION: Final = ErrorAnswer(400, "invalid_verification", "This cannot be verified")
 PAYMENT_ERROR: Final = ErrorAnswer(400, "ERR_PAYMENT_ERROR", "Payment processing failed")
 UNAUTHORIZED: Final = ErrorAnswer(401, "unauthorized", "The access token is missing or not valid")
 INSUFFICIENT_FUNDS: Final = ErrorAnswer(402, "insufficient_funds", "The wallet does not hold this amount")
@@ -152,6 +162,8 @@ PAYMENT_METHOD_EXISTS: Final = ErrorAnswer(
     409, "payment_method_exists", "The user has a saved payment method, which can be replaced"
 )
 PENALTY_RESOLVED: Final = ErrorAnswer(409, "penalty_resolved", "The penalty is resolved already")
+VERIFICATION_REQUIRED: Final = ErrorAnswer(409, "verification_required", "There is nothing to verify yet")
+TOO_MANY_REQUESTS: Final = ErrorAnswer(429, "too_many_requests", "Too many codes have been sent")
 TRY_AGAIN: Final = ErrorAnswer(503, "try_again", "Too many requests for the same object at this moment, try again")
 PAYMENT_PROVIDER_UNAVAILABLE: Final = ErrorAnswer(
     503, "payment_provider_unavailable", "The payment provider does not answer, try again"
@@ -209,6 +221,13 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     EndpointExists: INVALID_STATE,
     EndpointDisabled: INVALID_STATE,
     WebhookRefused: INVALID_REQUEST,
+    VersionNotCurrent: INVALID_REQUEST,
+    TooManyConsents: INVALID_REQUEST,
+    NotReachable: INVALID_REQUEST,
+    CodeRefused: INVALID_VERIFICATION,
+    NotVerifiable: INVALID_VERIFICATION,
+    NothingToVerify: VERIFICATION_REQUIRED,
+    TooManyCodes: TOO_MANY_REQUESTS,
     InsufficientFunds: INSUFFICIENT_FUNDS,
     AlreadyPosted: TRY_AGAIN,
     PaymentRefused: PAYMENT_ERROR,
@@ -249,7 +268,10 @@ TELLING: Final = frozenset(
         INVALID_DISCOUNT_CODE,
         PAYMENT_ERROR,
         INVALID_STATE,
+        INVALID_VERIFICATION,
         NOT_SUPPORTED,
+        TOO_MANY_REQUESTS,
+        VERIFICATION_REQUIRED,
     }
 )
 """Answers that stand for many errors: the domain says which."""

@@ -40,6 +40,7 @@ from kickstand.identity.errors import (
     UserMismatch,
 )
 from kickstand.kernel.errors import Contention, DomainError, MoneyRefused
+from kickstand.onboarding.errors import OnboardingRefused
 from kickstand.pricing.errors import PlanClosed, PlanNotFound, PlanNotValid
 from kickstand.rental.errors import (
     AbilityMissing,
@@ -100,6 +101,7 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ProductClosed: INVALID_INPUT,
     RiderNotFound: USER_NOT_FOUND,
     ExternalIdTaken: EXTERNAL_USER_ID_EXISTS,
+    OnboardingRefused: INVALID_INPUT,
     PenaltyNotFound: INVALID_INPUT,
     PenaltyResolved: INVALID_INPUT,
     UserMismatch: INVALID_INPUT,
