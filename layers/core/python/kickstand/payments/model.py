@@ -181,6 +181,8 @@ class PaymentIntent(BaseModel):
         captured, refunded: in minor units.
         to_capture: what of a hold is wanted, in minor units; 0 to give it back, ``None`` while nobody has decided.
         invoice_id: the invoice that a captured hold pays.
+        replaces: the hold that this one takes the place of, as banks keep none for long.
+        replaced_by: the hold that takes the place of this one.
         decline: the provider's word for why the last attempt failed.
         token: lets a browser without any other credential go on with it.
         deadline: until when the rider can act.
@@ -210,6 +212,8 @@ class PaymentIntent(BaseModel):
     refunded: Annotated[int, Field(ge=0)] = 0
     to_capture: Annotated[int, Field(ge=0)] | None = None
     invoice_id: int | None = None
+    replaces: int | None = None
+    replaced_by: int | None = None
     decline: str | None = None
     token: str = Field(repr=False)
     created_at: datetime
