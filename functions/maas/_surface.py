@@ -39,11 +39,13 @@ from kickstand.identity.errors import (
     PenaltyNotFound,
     PenaltyResolved,
     ProductClosed,
+    RiderInDebt,
     RiderNotFound,
     UserMismatch,
 )
 from kickstand.identity.model import user_key
 from kickstand.kernel.errors import Contention, DomainError
+from kickstand.kernel.languages import Locale
 from kickstand.ledger.errors import AlreadyPosted, InsufficientFunds
 from kickstand.onboarding.errors import (
     CodeRefused,
@@ -124,6 +126,7 @@ INVALID_VERIFICATION: Final = ErrorAnswer(400, "invalid_verification", "This can
 PAYMENT_ERROR: Final = ErrorAnswer(400, "ERR_PAYMENT_ERROR", "Payment processing failed")
 UNAUTHORIZED: Final = ErrorAnswer(401, "unauthorized", "The access token is missing or not valid")
 INSUFFICIENT_FUNDS: Final = ErrorAnswer(402, "insufficient_funds", "The wallet does not hold this amount")
+PAYMENT_REQUIRED: Final = ErrorAnswer(402, "payment_required", "The user has unpaid invoices")
 USER_MISMATCH: Final = ErrorAnswer(403, "user_mismatch", "The request is on behalf of another user")
 TOO_MANY_PENALTY_POINTS: Final = ErrorAnswer(
     403, "too_many_penalty_points", "The user has more penalty points than the product allows"
@@ -178,6 +181,7 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     ProductNameEmpty: INVALID_REQUEST,
     ProductClosed: INVALID_PRODUCT,
     RiderNotFound: USER_NOT_FOUND,
+    RiderInDebt: PAYMENT_REQUIRED,
     ExternalIdTaken: INVALID_STATE,
     PenaltyNotFound: PENALTY_NOT_FOUND,
     PenaltyResolved: PENALTY_RESOLVED,
@@ -323,6 +327,12 @@ class Headers(BaseModel):
     )
 
 
+class LocalisedHeaders(Headers):
+    """What operations take that have something to say to the user."""
+
+    locale: Locale = Field(description="The user's language, such as `nb` or `pt-BR`.")
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who calls.
@@ -372,21 +382,25 @@ class Maas(Surface[Caller]):
         return described
 
     def refuse(
-        self, _operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self,
+        _request: Request,
+        _operation: Operation,
+        error: DomainError,
+        overrides: Mapping[type[DomainError], ErrorAnswer],
     ) -> Answer:
         """The error's answer; where that stands for many errors, the domain says what is wrong."""
         kind = next(each for each in type(error).__mro__ if each in overrides or each in ERRORS)
         answer = overrides.get(kind) or ERRORS[kind]
         return _error(answer, str(error) if answer in TELLING else answer.detail)
 
-    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, _request: Request, operation: Operation, problem: Problem) -> Answer:
         """The answer that the input is marked with; the operation's ``invalid_request`` otherwise."""
         own = next((each for each in operation.errors if each.code == INVALID_REQUEST.code), INVALID_REQUEST)
         marker = next((each for each in problem.annotation if isinstance(each, Invalid)), Invalid(own))
         answer = marker.empty if problem.missing else marker.answer
         return _error(answer, f"{answer.detail}: {problem.message}")
 
-    def fail(self, _operation: Operation) -> Answer:
+    def fail(self, _request: Request, _operation: Operation) -> Answer:
         """An internal error."""
         return _error(INTERNAL_ERROR, INTERNAL_ERROR.detail)
 

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from kickstand.fleet import service as fleet
 from kickstand.http.surface import Loads
+from kickstand.kernel.languages import Locale
 from kickstand.support import service as support
 from kickstand.support.model import DamageReport as DomainReport
 from kickstand.support.model import DamageType as DomainType
-from kickstand.support.model import Locale, Severity
+from kickstand.support.model import Severity
 from maas._categories import check_vehicle
 from maas._schemas import Body, Comment, Number, PathId, Time, UserId, Wire
 from maas._surface import (

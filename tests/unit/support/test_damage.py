@@ -4,9 +4,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from kickstand.fleet.model import Category
+from kickstand.kernel.languages import Locale
 from kickstand.support import catalogue, rules
 from kickstand.support.errors import InvalidDamageReport
-from kickstand.support.model import SEVERITIES, Locale, Severity
+from kickstand.support.model import SEVERITIES, Severity
 
 SCOOTER = catalogue.of(Category.SCOOTER)
 BRAKES, LIGHTS, BELL, SADDLE = 1, 6, 7, 8

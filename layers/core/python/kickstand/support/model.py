@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from kickstand.kernel.events import Event
+from kickstand.kernel.languages import Locale
 
 
 class Severity(StrEnum):
@@ -25,18 +26,6 @@ class Severity(StrEnum):
 SEVERITIES: Final = tuple(Severity)
 """The worst last."""
 
-
-_LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,8}")
-
-
-def _language_tag(text: str) -> str:
-    if not _LANGUAGE_TAG.fullmatch(text):
-        raise ValueError("not a language tag, such as nb or pt-BR")
-    return text
-
-
-Locale = Annotated[str, AfterValidator(_language_tag)]
-"""A language tag of BCP 47, as far as its form goes; apps write underscores too."""
 
 _ALSO_READ: Final = {"no": "nb", "nn": "nb"}
 
