@@ -298,12 +298,15 @@ class Subscription(BaseModel):
 
     Attributes:
         offer: the product as it was bought, price included; renewals cost the same.
+        counted_from: when the first of its uninterrupted periods began.
+        periods: how many of them there are; so a month that has no 31st shortens no later one.
         valid_until: the first moment at which it is not valid.
         auto_renew: whether it renews itself at its end.
         cancelled_at: when the rider has cancelled it; it lasts until its end.
         renewal_id: the order by which it is being renewed.
         attempts: how often the renewal has failed.
         due_at: when there is something to be done about it: to renew it, to try again, or to end it.
+        locale: the language of whoever ordered it, as BCP 47 writes it.
         version: counts the changes.
         event: what happened last.
     """
@@ -316,6 +319,8 @@ class Subscription(BaseModel):
     network_id: int
     offer: Offer
     state: SubscriptionState = SubscriptionState.ACTIVE
+    counted_from: datetime
+    periods: Annotated[int, Field(ge=1)] = 1
     valid_from: datetime
     valid_until: datetime
     auto_renew: bool = False
@@ -323,6 +328,7 @@ class Subscription(BaseModel):
     renewal_id: int | None = None
     attempts: Annotated[int, Field(ge=0)] = 0
     due_at: datetime | None = None
+    locale: str
     version: int = 1
     event: Event
 

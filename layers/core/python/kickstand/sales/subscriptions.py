@@ -1,0 +1,161 @@
+"""Use cases about subscriptions: a rider's right to ride at a plan for a time."""
+
+from datetime import datetime
+
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import service as fleet
+from kickstand.identity import service as identity
+from kickstand.kernel import clock, store
+from kickstand.sales import periods
+from kickstand.sales.errors import SubscriptionExists, SubscriptionNotFound, SubscriptionRequired
+from kickstand.sales.model import Order, Subscription, SubscriptionState
+from kickstand.sales.store import EndedSubscriptionItem, SubscriptionItem
+
+# ── What riders and partners do ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def expect(rider_id: int) -> None:
+    """Announce that this request will ask for a rider's subscription."""
+    store.expect(SubscriptionItem.key(rider_id))
+
+
+def current(rider_id: int) -> Subscription | None:
+    """The rider's subscription; one read.
+
+    It may have run out while its renewal is still tried: :meth:`Subscription.is_valid` says whether it counts.
+    """
+    item = store.load(SubscriptionItem.key(rider_id))
+    return item.entity if item is not None and item.state is SubscriptionState.ACTIVE else None
+
+
+def find(client: ApiClient, user_id: str) -> Subscription:
+    """The valid subscription of a partner's user.
+
+    Raises:
+        RiderNotFound: the partner has no such user.
+        SubscriptionNotFound: the user has none.
+    """
+    subscription = current(identity.external(client, user_id).rider_id)
+    if subscription is None or not subscription.is_valid(clock.now()):
+        raise SubscriptionNotFound
+    return subscription
+
+
+def cancel(client: ApiClient, user_id: str) -> Subscription:
+    """Let a user's subscription end with the period that is paid. Cancelling once more changes nothing.
+
+    One that has run out can be cancelled for as long as its renewal is still tried.
+
+    Raises:
+        RiderNotFound: the partner has no such user.
+        SubscriptionNotFound: the user has none.
+        NotCancellable: it is neither free nor cancellable by its users.
+    """
+    rider_id = identity.external(client, user_id).rider_id
+
+    def attempt() -> Subscription:
+        subscription = current(rider_id)
+        now = clock.now()
+        if subscription is None or not (subscription.is_valid(now) or subscription.auto_renew):
+            raise SubscriptionNotFound
+        periods.check_cancellable(subscription)
+        if subscription.cancelled_at is not None:
+            return subscription
+        over = periods.cancelled(subscription, now)
+        with store.Transaction() as tx:
+            write(tx, subscription, over)
+        return over
+
+    return store.again(attempt)
+
+
+def check_opens(rider_id: int, plan_id: int) -> None:
+    """Refuse a rider who has no valid subscription that opens a plan; one read.
+
+    Raises:
+        SubscriptionRequired: the rider has none.
+    """
+    subscription = current(rider_id)
+    if subscription is None or not subscription.is_valid(clock.now()) or subscription.offer.plan_id != plan_id:
+        raise SubscriptionRequired
+
+
+# ── What orders do ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def check_free(rider_id: int) -> None:
+    """Refuse a rider who cannot have another subscription now; one read.
+
+    Raises:
+        SubscriptionExists: the rider has one that is valid, or whose renewal is being paid.
+    """
+    _replaceable(rider_id, clock.now())
+
+
+def activate(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
+    """Begin the subscription that a rider has ordered, within the transaction that completes the order.
+
+    Of several at once, one wins.
+
+    Raises, now or when the transaction is committed:
+        SubscriptionExists: the rider has one.
+    """
+    before = _replaceable(order.rider_id, at)
+    subscription = periods.opened(order, at, fleet.known_network(order.network_id).timezone)
+    item = SubscriptionItem.waiting(subscription)
+    if before is None:
+        tx.create(item, otherwise=SubscriptionExists)
+        return subscription
+    unchanged = (SubscriptionItem.id == before.id) & (SubscriptionItem.version == before.version)
+    tx.put(item, condition=unchanged, otherwise=SubscriptionExists)
+    over = before if before.state is SubscriptionState.ENDED else periods.ended(before, at)
+    tx.create(EndedSubscriptionItem.of(over))
+    return subscription
+
+
+def extend(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
+    """Add the period that a renewal has paid for, within the transaction that completes the order.
+
+    Raises:
+        SubscriptionNotFound: this is not what the rider's subscription is being renewed by.
+    """
+    before = _renewed_by(order)
+    after = periods.renewed(before, order, at, fleet.known_network(before.network_id).timezone)
+    write(tx, before, after)
+    return after
+
+
+def renewal_failed(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
+    """Try the renewal again in some days, or give it up, within the transaction that lets go of the order's payment.
+
+    Raises:
+        SubscriptionNotFound: this is not what the rider's subscription is being renewed by.
+    """
+    before = _renewed_by(order)
+    after = periods.unpaid(before, at)
+    write(tx, before, after)
+    return after
+
+
+def _replaceable(rider_id: int, at: datetime) -> Subscription | None:
+    """What a new subscription takes the place of."""
+    item = store.load(SubscriptionItem.key(rider_id))
+    if item is None:
+        return None
+    before = item.entity
+    if before.state is SubscriptionState.ACTIVE and (before.is_valid(at) or before.renewal_id is not None):
+        raise SubscriptionExists
+    return before
+
+
+def _renewed_by(order: Order) -> Subscription:
+    subscription = current(order.rider_id)
+    if subscription is None or subscription.renewal_id != order.id:
+        raise SubscriptionNotFound
+    return subscription
+
+
+def write(tx: store.Transaction, before: Subscription, after: Subscription) -> None:
+    """Write what has become of a subscription, if nobody else has changed it meanwhile."""
+    unchanged = (SubscriptionItem.id == before.id) & (SubscriptionItem.version == before.version)
+    tx.put(SubscriptionItem.waiting(after), condition=unchanged, otherwise=store.Contention)
