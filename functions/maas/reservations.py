@@ -13,6 +13,7 @@ from maas._reservations import Reservation
 from maas._schemas import Body, PathId, TextualId, UserId, Wire
 from maas._surface import (
     INVALID_PRODUCT,
+    PAYMENT_REQUIRED,
     RESERVATION_CLOSED,
     RESERVATION_EXISTS,
     RESERVATION_NOT_FOUND,
@@ -70,6 +71,7 @@ class ReservationList(Wire):
     access="ReservationRequests",
     errors=(
         INVALID_PRODUCT,
+        PAYMENT_REQUIRED,
         USER_MISMATCH,
         TOO_MANY_PENALTY_POINTS,
         VEHICLE_NOT_FOUND,

@@ -100,12 +100,22 @@ class City:
         self.client, self.token = self.partner("Travelizer")
         self.product = clients.register_product(self.client, "Travelizer")
 
-    def partner(self, name: str, network_ids: tuple[int, ...] | None = None) -> tuple[ApiClient, str]:
+    def partner(
+        self, name: str, network_ids: tuple[int, ...] | None = None, *, charges_riders: bool = False
+    ) -> tuple[ApiClient, str]:
         """A partner and its token."""
-        client = clients.register_client(name, f"{name.lower()}@partner.example", network_ids or (self.network_id,))
+        seen = network_ids or (self.network_id,)
+        client = clients.register_client(name, f"{name.lower()}@partner.example", seen, charges_riders=charges_riders)
         token = clients.issue_token(client.id)
         store.begin()
         return clients.authenticate(token), token
+
+    def owe(self, client: ApiClient, user_id: str, *, in_debt: bool = True) -> None:
+        """Let a partner's user be in debt, or not any more."""
+        store.begin()
+        rider = identity.find_by_id(identity.ensure_external(client, user_id).rider_id)
+        with store.Transaction() as tx:
+            identity.note_debt(tx, rider, in_debt=in_debt)
 
     def rider(self, external_id: str | None = None) -> Rider:
         """A rider of the first product."""

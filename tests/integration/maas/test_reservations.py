@@ -127,6 +127,18 @@ def test_products(city: City, api: Client) -> None:
     assert refusal(barred) == (403, "too_many_penalty_points")
 
 
+def test_who_owes_us_money_reserves_nothing(city: City) -> None:
+    direct, _ = city.partner("Direct", charges_riders=True)
+    api, name = maas(access_token(direct.id)), user()
+    held = city.vehicle()
+    path = {"vehicleId": str(held.id)}
+    made = api.call("reserve_vehicle", path=path, body={"userId": name}).json
+    city.owe(direct, name)
+    assert api.call("reserve_vehicle", path=path, body={"userId": name}).json == made  # only an answer that got lost
+    api.call("cancel_reservation", path=one(made))
+    assert refusal(reserve(city, api, userId=name)) == (402, "payment_required")
+
+
 def test_what_is_not_there(city: City, api: Client) -> None:
     made = reserve(city, api).json
     stranger = maas(access_token(city.partner("Stranger")[0].id))

@@ -135,6 +135,25 @@ def test_penalty_points_bar_from_a_product(city: City, api: Client) -> None:
     assert api.call("start_vehicle_trip", path=path, body={"userId": name}).status == 200
 
 
+def test_who_owes_us_money_starts_nothing(city: City, api: Client) -> None:
+    direct, _ = city.partner("Direct", charges_riders=True)
+    name, group = user(), city.cluster()
+    city.docked(group, 1, E_BIKE)
+    for client in (direct, city.client):
+        city.owe(client, name)
+    theirs = maas(access_token(direct.id))
+    at_group = {"userId": name, "vehicleCategory": "ebike"}
+    path = {"vehicleId": str(city.vehicle().id)}
+    barred = theirs.call("start_vehicle_trip", path=path, body={"userId": name})
+    assert refusal(barred) == (402, "payment_required")
+    barred = theirs.call("start_dock_group_trip", path={"dockGroupId": str(group.id)}, body=at_group)
+    assert refusal(barred) == (402, "payment_required")
+    assert api.call("start_vehicle_trip", path=path, body={"userId": name}).status == 200  # it settles that itself
+    city.owe(direct, name, in_debt=False)
+    path = {"vehicleId": str(city.vehicle().id)}
+    assert theirs.call("start_vehicle_trip", path=path, body={"userId": name}).status == 200
+
+
 def test_a_vehicle_is_taken_once_and_a_user_takes_one(city: City, api: Client) -> None:
     trip = started(city, api)
     vehicle = {"vehicleId": str(trip["vehicle"]["id"])}

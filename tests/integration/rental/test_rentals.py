@@ -5,12 +5,13 @@ from uuid import UUID
 import pytest
 from botocore.session import Session
 
+from kickstand.clients import service as clients
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import VehicleNotFound, VehicleUnavailable
 from kickstand.fleet.model import VehicleState
 from kickstand.identity import service as identity
-from kickstand.identity.errors import RiderNotFound
+from kickstand.identity.errors import RiderInDebt, RiderNotFound
 from kickstand.identity.model import Rider
 from kickstand.kernel import store
 from kickstand.kernel.place import Position
@@ -54,6 +55,18 @@ def test_a_vehicle_is_rented_once_and_a_rider_rents_once(city: City) -> None:
         rentals.start(city.client, other.public_id, vehicle.public_id)
     with pytest.raises(RiderHasRental):
         rentals.start(city.client, rider.public_id, another.public_id)
+
+
+def test_who_owes_us_money_starts_nothing(city: City) -> None:
+    city.client = clients.find(city.client.id).model_copy(update={"charges_riders": True})
+    rider = city.rider("agatha")
+    city.owe(city.client, "agatha")
+    store.begin()
+    with pytest.raises(RiderInDebt):
+        rentals.start(city.client, rider.public_id, city.vehicle().public_id)
+    city.owe(city.client, "agatha", in_debt=False)
+    store.begin()
+    assert rentals.start(city.client, rider.public_id, city.vehicle().public_id).rider_id == rider.id
 
 
 def test_ending_decides_the_fare_and_frees_the_rider(city: City) -> None:

@@ -10,11 +10,23 @@ from kickstand.clients.store import ClientItem, ProductItem, products_of
 from kickstand.kernel import clock, ids, store
 
 
-def register_client(name: str, email: str, network_ids: Iterable[int]) -> ApiClient:
-    """Take in a new partner, without any token yet."""
+def register_client(name: str, email: str, network_ids: Iterable[int], *, charges_riders: bool = False) -> ApiClient:
+    """Take in a new partner, without any token yet.
+
+    Args:
+        name: what it is called.
+        email: where it is written to.
+        network_ids: the city operations that it may see.
+        charges_riders: whether its riders pay us.
+    """
     client_id = ids.new_id()
     client = ApiClient(
-        id=client_id, public_id=ids.new_uuid(client_id), name=name, email=email, network_ids=frozenset(network_ids)
+        id=client_id,
+        public_id=ids.new_uuid(client_id),
+        name=name,
+        email=email,
+        network_ids=frozenset(network_ids),
+        charges_riders=charges_riders,
     )
     with store.Transaction() as tx:
         tx.create(ClientItem.of(client))

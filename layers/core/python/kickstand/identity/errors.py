@@ -1,6 +1,6 @@
 """What can be wrong with riders."""
 
-from kickstand.kernel.errors import DomainError
+from kickstand.kernel.errors import DomainError, MoneyRefused
 
 
 class RiderNotFound(DomainError):
@@ -37,3 +37,9 @@ class PenaltyResolved(DomainError):
     """The penalty has been resolved before."""
 
     detail = "The penalty is resolved already"
+
+
+class RiderInDebt(MoneyRefused):
+    """The rider has not paid what is due to us."""
+
+    detail = "The user has unpaid invoices"

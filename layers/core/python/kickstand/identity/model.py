@@ -19,6 +19,7 @@ class Rider(BaseModel):
         external_id: the partner's own id of the person, unique within the partner.
         display_name: what a partner's support calls the person, where it tells only that.
         left_unlocked: how many vehicles the rider has left without locking them.
+        in_debt: whether the rider has not paid what is due to us.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,7 @@ class Rider(BaseModel):
     phone_number: str | None = None
     external_id: str | None = None
     left_unlocked: int = 0
+    in_debt: bool = False
 
 
 class ExternalUser(BaseModel):
@@ -42,6 +44,7 @@ class ExternalUser(BaseModel):
     Attributes:
         user_key: names the user in keys; external ids may be longer than a key, so their digest stands for them.
         penalty_points: the sum of the user's active penalties.
+        in_debt: as its rider's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +53,7 @@ class ExternalUser(BaseModel):
     user_key: str
     rider_id: int
     penalty_points: int = 0
+    in_debt: bool = False
 
 
 def user_key(client_id: int, external_id: str) -> str:

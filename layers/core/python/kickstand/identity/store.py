@@ -24,6 +24,7 @@ class RiderItem(IdentityItem[Rider]):
     display_name = Value(str, null=True)
     email = Value(str, null=True)
     left_unlocked = Value(int)
+    in_debt = Value(bool)
 
     @staticmethod
     def key(rider_id: int) -> Key["RiderItem"]:
@@ -38,6 +39,7 @@ class ExternalUserItem(IdentityItem[ExternalUser]):
     KEYED_BY = ("user_key",)
 
     penalty_points = Value(int)
+    in_debt = Value(bool)
 
     @staticmethod
     def key(user_key: str) -> Key["ExternalUserItem"]:

@@ -35,6 +35,7 @@ def reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | Non
         VehicleNotFound: it does not exist for this partner.
         VehicleUnavailable: somebody has or has reserved it, or it may not be taken where it stands.
         RiderHasReservation: one at a time.
+        RiderInDebt: the rider owes us money.
         PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: not at this plan.
     """
     fleet.expect_id(vehicle_id)
@@ -52,6 +53,7 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
     repeated = _held(vehicle, user.rider_id, plan_id)
     if repeated is not None:
         return repeated
+    rules.check_debt(client, in_debt=user.in_debt)
     plan = pricing.plan(client, plan_id) if plan_id is not None else None
     rules.check_plan(plan, user.penalty_points, vehicle)
     if not vehicle.verdict.ride_start_allowed or vehicle.state is not VehicleState.AVAILABLE:

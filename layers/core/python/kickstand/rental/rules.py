@@ -22,6 +22,7 @@ from kickstand.fleet.model import (
     VehicleState,
 )
 from kickstand.geo.model import Verdict
+from kickstand.identity.errors import RiderInDebt
 from kickstand.identity.model import Rider
 from kickstand.kernel import ids
 from kickstand.kernel.events import Event
@@ -212,6 +213,12 @@ def check_plan(plan: PricingPlan | None, points: int, vehicle: Vehicle) -> None:
     if not plan.tolerates(points):
         raise TooManyPenaltyPoints
     pricing.check_currency(plan, vehicle.offer.currency)
+
+
+def check_debt(client: ApiClient, *, in_debt: bool) -> None:
+    """Refuse a rider who owes us money, where riders pay us."""
+    if client.charges_riders and in_debt:
+        raise RiderInDebt
 
 
 def check_holder(vehicle: Vehicle, rider_id: int, now: datetime) -> None:

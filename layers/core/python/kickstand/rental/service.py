@@ -60,12 +60,14 @@ def start(client: ApiClient, rider_id: UUID, vehicle_id: UUID, rider_position: P
         RiderNotFound, VehicleNotFound: they do not exist for this partner.
         VehicleUnavailable: somebody has it, or it may not be taken where it stands.
         RiderHasRental: one at a time.
+        RiderInDebt: the rider owes us money.
         ImplausiblePosition: the rider is nowhere near.
     """
     identity.expect(rider_id)
     fleet.expect(vehicle_id)
     rider = identity.find(client, rider_id)
     vehicle = fleet.find(client, vehicle_id)
+    rules.check_debt(client, in_debt=rider.in_debt)
     rules.check_near(rider_position, vehicle.position)
     with store.Transaction() as tx:
         return _take(tx, rules.Renter.of(rider, client, rider_position), vehicle)
@@ -104,6 +106,7 @@ def start_for(client: ApiClient, user_id: str, vehicle_id: int, terms: StartTerm
         VehicleNotFound: it does not exist for this partner.
         VehicleUnavailable: somebody has or has reserved it, or it may not be taken where it stands.
         RiderHasRental: one at a time.
+        RiderInDebt: the rider owes us money.
         ImplausiblePosition: the rider is nowhere near.
         PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: not at this plan.
         AbilityMissing: the vehicle's speed cannot be limited.
@@ -131,7 +134,7 @@ def start_at_cluster(
     Raises:
         ClusterNotFound: it does not exist for this partner.
         NoVehicleFits: nothing of this category is free there.
-        RiderHasRental, ImplausiblePosition, AbilityMissing: as for :func:`start_for`.
+        RiderHasRental, RiderInDebt, ImplausiblePosition, AbilityMissing: as for :func:`start_for`.
         PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: likewise.
     """
     clusters.expect_cluster(cluster_id)
@@ -174,6 +177,7 @@ def _start(client: ApiClient, user_id: str, vehicle: Vehicle, terms: StartTerms)
     known = identity.find_external(client, user_id)
     user = known or identity.new_external(client, user_id)
     now = clock.now()
+    rules.check_debt(client, in_debt=user.in_debt)
     rules.check_beside(terms.position, vehicle.position)
     if terms.max_speed_kmh is not None:
         rules.check_able(fleet.model(vehicle.model_id), Ability.LIMIT_SPEED)
