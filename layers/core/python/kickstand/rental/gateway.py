@@ -3,41 +3,25 @@
 import json
 import os
 from datetime import UTC, datetime
-from typing import Any, Final
 
-from kickstand.kernel import aws
+from kickstand.kernel import aws, executions
 from kickstand.rental.model import Rental
-
-_NOT_WAITING: Final = ("TaskTimedOut", "TaskDoesNotExist", "InvalidToken")
 
 
 def start_workflow(rental_id: int) -> None:
     """Start the execution ``rental-<id>``; one that runs or ran stays the only one."""
-    _start(os.environ["RENTAL_WORKFLOW_ARN"], f"rental-{rental_id}", {"rental_id": rental_id})
+    executions.start(os.environ["RENTAL_WORKFLOW_ARN"], f"rental-{rental_id}", {"rental_id": rental_id})
 
 
 def start_reservation_workflow(reservation_id: int, expires_at: datetime) -> None:
     """Start the execution ``reservation-<id>``, which sleeps until the reservation expires; likewise only one."""
     given = {"reservation_id": reservation_id, "expires_at": f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"}
-    _start(os.environ["RESERVATION_WORKFLOW_ARN"], f"reservation-{reservation_id}", given)
-
-
-def _start(workflow: str, name: str, given: dict[str, Any]) -> None:
-    states = aws.client("stepfunctions")
-    try:
-        states.start_execution(stateMachineArn=workflow, name=name, input=json.dumps(given))
-    except states.exceptions.ExecutionAlreadyExists:
-        return
+    executions.start(os.environ["RESERVATION_WORKFLOW_ARN"], f"reservation-{reservation_id}", given)
 
 
 def wake_workflow(token: str) -> None:
     """Let a waiting execution look at its rental again; one that has stopped waiting does so by itself."""
-    states = aws.client("stepfunctions")
-    try:
-        states.send_task_success(taskToken=token, output="{}")
-    except states.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] not in _NOT_WAITING:
-            raise
+    executions.wake(token)
 
 
 def publish(rental: Rental) -> None:

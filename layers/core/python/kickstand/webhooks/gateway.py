@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from aws_lambda_powertools import Logger
 
-from kickstand.kernel import aws
+from kickstand.kernel import aws, executions
 from kickstand.webhooks.errors import TargetRefused
 from kickstand.webhooks.model import Again, Failure, Lane, Outcome, Replay, Wake
 from kickstand.webhooks.rules import Target, is_public, outcome, target
@@ -241,13 +241,5 @@ def ask(errands: Sequence[Wake | Again | Replay], *, delay_s: int = 0) -> None:
 
 def start_workflow(lane: Lane) -> None:
     """Start the workflow that a lane has been handed to; one that runs or ran stays the only one."""
-    states = aws.client("stepfunctions")
     known = {"client_id": lane.client_id, "endpoint_id": lane.endpoint_id, "subject": lane.subject, "owner": lane.owner}
-    try:
-        states.start_execution(
-            stateMachineArn=os.environ["WEBHOOK_WORKFLOW_ARN"],
-            name=f"webhook-{lane.endpoint_id}-{lane.owner}",
-            input=json.dumps(known),
-        )
-    except states.exceptions.ExecutionAlreadyExists:
-        return
+    executions.start(os.environ["WEBHOOK_WORKFLOW_ARN"], f"webhook-{lane.endpoint_id}-{lane.owner}", known)
