@@ -1,6 +1,5 @@
 """The way to receivers, to whoever delivers (SQS), and to the workflow that tries again (Step Functions)."""
 
-import json
 import os
 import socket
 import ssl
