@@ -121,3 +121,28 @@ class Balance(BaseModel):
 
     account: Account
     amount: int
+
+
+class Fault(StrEnum):
+    """What can be wrong in the books."""
+
+    BALANCE = "balance"
+    """The kept balance is not the sum of the entries."""
+    ONE_SIDED = "one_sided"
+    """A movement has not taken what it has given."""
+
+
+class Discrepancy(BaseModel):
+    """What does not agree in an account.
+
+    Attributes:
+        movement_id: whose other side is missing, or not its opposite.
+        amount: by how much, in minor units.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    account: Account
+    fault: Fault
+    movement_id: str | None = None
+    amount: int
