@@ -34,7 +34,7 @@ def render(
     built = {name: frozenset(each.id for each in own if each.documented) for name, own in operations.items()}
     ours = {name: [each for each in own if not each.documented] for name, own in operations.items()}
     documented = catalog()
-    strangers = sorted(built.keys() - documented.keys())
+    strangers = sorted(name for name in built.keys() - documented.keys() if built[name])
     if strangers:
         msg = f"no API of the catalog: {', '.join(strangers)}"
         raise LookupError(msg)
@@ -67,6 +67,7 @@ def render(
             *_sections(api, built.get(name, frozenset()), sent.get(name, frozenset())),
         ]
         lines += _ours(ours.get(name, []))
+    lines += _surfaces_of_ours({name: own for name, own in ours.items() if name not in documented})
     return "\n".join(lines) + "\n"
 
 
@@ -86,8 +87,25 @@ def _sections(api: Mapping[str, Any], built: frozenset[str], sent: frozenset[str
 
 def _ours(operations: Iterable[Operation]) -> list[str]:
     """What the reference takes for granted without documenting it."""
+    lines = _table(operations)
+    return ["", "Beside these, not part of the reference:", "", *lines] if lines else []
+
+
+def _surfaces_of_ours(surfaces: Mapping[str, Iterable[Operation]]) -> list[str]:
+    """The surfaces that belong to no published API."""
+    lines: list[str] = []
+    for name, operations in surfaces.items():
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            "Not one of the published APIs, and not counted above.",
+            "",
+            *_table(operations),
+        ]
+    return lines
+
+
+def _table(operations: Iterable[Operation]) -> list[str]:
     lines = [f"| `{each.id}` | {each.method} | `{each.path}` | {each.summary} |" for each in operations]
-    if not lines:
-        return []
-    head = ["| operation | method | path | |", "|---|---|---|---|"]
-    return ["", "Beside these, not part of the reference:", "", *head, *lines]
+    return ["| operation | method | path | |", "|---|---|---|---|", *lines] if lines else []

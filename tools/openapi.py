@@ -105,7 +105,8 @@ def _schemas(
     wanted: dict[tuple[type[BaseModel], Mode], None] = {(about.ERROR, "serialization"): None}
     for operation in operations:
         wanted.update(((model, "validation"), None) for model in operation.inputs.values())
-        wanted[operation.response_model, "serialization"] = None
+        if operation.response_model is not None:
+            wanted[operation.response_model, "serialization"] = None
     for webhook in about.WEBHOOKS:
         wanted.update({(webhook.headers, "validation"): None, (webhook.payload, "serialization"): None})
     found, definitions = models_json_schema(
@@ -149,12 +150,20 @@ def _operation(
                 }
             },
         }
-    answer = {"$ref": _REFERENCE + places[operation.response_model, "serialization"]}
+    elif operation.raw:
+        described["requestBody"] = {"required": True, "content": {"*/*": {}}}
     described["responses"] = {
-        "200": {"description": "Success", "content": _json(answer)},
+        "200": {"description": "Success", "content": _content(operation, places)},
+        **({"303": {"description": "See Other"}} if operation.redirects else {}),
         **_errors(operation, about, places),
     }
     return described
+
+
+def _content(operation: Operation, places: Mapping[tuple[type[BaseModel], Mode], str]) -> dict[str, Any]:
+    if operation.response_model is None:
+        return _html()
+    return _json({"$ref": _REFERENCE + places[operation.response_model, "serialization"]})
 
 
 def _webhook(
@@ -223,7 +232,10 @@ def _errors(
         examples[name] = {"summary": answer.detail, "value": value}
     schema = {"$ref": _REFERENCE + places[about.ERROR, "serialization"]}
     return {
-        str(status): {"description": HTTPStatus(status).phrase, "content": _json(schema, examples)}
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            "content": _html() if operation.response_model is None else _json(schema, examples),
+        }
         for status, examples in sorted(by_status.items())
     }
 
@@ -240,3 +252,7 @@ def _common(operation: Operation, about: Reference) -> Iterable[ErrorAnswer]:
 
 def _json(schema: Schema, examples: dict[str, Any] | None = None) -> dict[str, Any]:
     return {"application/json": {"schema": schema, **({"examples": examples} if examples else {})}}
+
+
+def _html() -> dict[str, Any]:
+    return {"text/html": {"schema": {"type": "string"}}}

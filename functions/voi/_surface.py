@@ -174,20 +174,24 @@ class Voi(Surface[ApiClient]):
         return {"client_id": caller.id}
 
     def refuse(
-        self, _operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self,
+        _request: Request,
+        _operation: Operation,
+        error: DomainError,
+        overrides: Mapping[type[DomainError], ErrorAnswer],
     ) -> Answer:
         """The documented answer; where it says only ``Invalid input``, the domain says what is wrong."""
         kind = next(each for each in type(error).__mro__ if each in overrides or each in ERRORS)
         answer = overrides.get(kind) or ERRORS[kind]
         return _error(answer, f"{answer.detail}: {error}" if answer is INVALID_INPUT else answer.detail)
 
-    def refuse_input(self, _operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, _request: Request, _operation: Operation, problem: Problem) -> Answer:
         """The answer that the input is marked with, ``InvalidInput`` otherwise."""
         marker = next((each for each in problem.annotation if isinstance(each, Invalid)), Invalid())
         answer = marker.empty if problem.missing else marker.answer
         return _error(answer, f"{answer.detail}: {problem.message}" if answer is INVALID_INPUT else answer.detail)
 
-    def fail(self, operation: Operation) -> Answer:
+    def fail(self, _request: Request, operation: Operation) -> Answer:
         """The operation's own internal error, where it has one."""
         answer = next((each for each in operation.errors if each.status == INTERNAL_ERROR.status), INTERNAL_ERROR)
         return _error(answer, answer.detail)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from pydantic import AfterValidator, BaseModel, Field
 
-from kickstand.http.messages import Answer, Representation, Request, json_answer
+from kickstand.http.messages import Answer, Page, Redirect, Representation, Request, json_answer
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Handler, Loads, Problem, Surface
 from kickstand.kernel.errors import DomainError
@@ -85,14 +85,18 @@ class Bicycles(Surface[str]):
         return {"caller": caller}
 
     def refuse(
-        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self,
+        request: Request,
+        operation: Operation,
+        error: DomainError,
+        overrides: Mapping[type[DomainError], ErrorAnswer],
     ) -> Answer:
         return json_answer(401, b"{}")
 
-    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, request: Request, operation: Operation, problem: Problem) -> Answer:
         return json_answer(400, f"{problem.part}.{problem.field}: {problem.message}".encode())
 
-    def fail(self, operation: Operation) -> Answer:
+    def fail(self, request: Request, operation: Operation) -> Answer:
         return json_answer(500, b"{}")
 
 
@@ -133,6 +137,20 @@ def get_map() -> Representation:
 def get_poster() -> Representation:
     """Get a poster."""
     return Representation('"a"', 60, body=b"{}")
+
+
+@surface.operation("GET", "/gallery", tag="Bike", access="FleetRequests", public=True)
+def show_gallery(query: Query) -> Page | Redirect:
+    """Show the gallery."""
+    if query.page > 1:
+        return Redirect("https://museum.example/gallery?page=2")
+    return Page("<p>Størst</p>", allowed={"style-src": "'nonce-7'", "form-action": "https://museum.example"})
+
+
+@surface.operation("POST", "/telegrams", tag="Bike", access="FleetRequests", public=True)
+def send_telegram(body: bytes) -> Seen:
+    """Send a telegram."""
+    return Seen(given={"hex": body.hex()})
 
 
 @pytest.fixture(autouse=True)
@@ -282,3 +300,28 @@ def test_nobody_keeps_what_does_not_say_how_long() -> None:
     assert send(list_bikes)[2]["cache-control"] == "no-store"
     assert send(list_bikes, key=None)[2]["cache-control"] == "no-store"
     assert send(get_map)[2]["cache-control"] == "private, max-age=60"
+
+
+def test_a_page_is_kept_by_nobody_and_does_only_what_it_may() -> None:
+    status, body, headers = send(show_gallery, key=None)
+    assert (status, body) == (200, "<p>Størst</p>")
+    assert headers["content-type"] == "text/html; charset=utf-8"
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+    directives = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
+    shut = dict.fromkeys(("default-src", "base-uri", "frame-ancestors"), "'none'")
+    assert directives == shut | {"form-action": "https://museum.example", "style-src": "'nonce-7'"}
+
+
+def test_a_browser_is_sent_on_without_saying_where_it_comes_from() -> None:
+    status, body, headers = send(show_gallery, "page=2", key=None)
+    assert (status, body, headers["location"]) == (303, "", "https://museum.example/gallery?page=2")
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cache-control"] == "no-store"
+
+
+def test_a_body_can_be_taken_as_it_comes() -> None:
+    assert Seen.model_validate_json(send(send_telegram, body=' {"a":1} ')[1]).given == {"hex": b' {"a":1} '.hex()}
+    assert Seen.model_validate_json(send(send_telegram)[1]).given == {"hex": ""}
+    assert send(send_telegram, body="x" * 101)[:2] == (400, "body.: the body is longer than 100 bytes")

@@ -1,4 +1,4 @@
-"""A surface of four operations, for tests of the generators."""
+"""A surface of six operations, for tests of the generators."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from kickstand.http.messages import Answer, Request
+from kickstand.http.messages import Answer, Page, Redirect, Request
 from kickstand.http.operation import ErrorAnswer, Operation
 from kickstand.http.surface import Problem, Surface
 from kickstand.kernel.errors import DomainError
@@ -27,7 +27,7 @@ class BikePath(BaseModel):
     id: UUID = Field(description="The bike's id.")
 
 
-class Page(Body):
+class Slice(Body):
     page_size: Annotated[int, Field(ge=1, le=50)] = 10
     colour: Colour | None = None
     colours: Annotated[list[Colour], Field(alias="colours[]")] = []
@@ -71,14 +71,18 @@ class Bicycles(Surface[str]):
         return {"caller": caller}
 
     def refuse(
-        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self,
+        request: Request,
+        operation: Operation,
+        error: DomainError,
+        overrides: Mapping[type[DomainError], ErrorAnswer],
     ) -> Answer:
         raise NotImplementedError
 
-    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, request: Request, operation: Operation, problem: Problem) -> Answer:
         raise NotImplementedError
 
-    def fail(self, operation: Operation) -> Answer:
+    def fail(self, request: Request, operation: Operation) -> Answer:
         raise NotImplementedError
 
 
@@ -86,7 +90,7 @@ def bicycles() -> Bicycles:
     surface = Bicycles("bicycles", max_body=1000)
     no_bike = ErrorAnswer(404, "NoBike", "There is no such bike")
 
-    def list_bikes(query: Page) -> Bikes:
+    def list_bikes(query: Slice) -> Bikes:
         """List bikes.
 
         Newest first,
@@ -108,6 +112,14 @@ def bicycles() -> Bicycles:
         """Get a key."""
         raise NotImplementedError
 
+    def show_bike(path: BikePath) -> Page | Redirect:
+        """Show a bike."""
+        raise NotImplementedError
+
+    def send_telegram(body: bytes) -> Key:
+        """Send a telegram."""
+        raise NotImplementedError
+
     declare = surface.operation
     declare("GET", "/v1/bikes", tag="Bike", access="FleetRequests")(list_bikes)
     declare(
@@ -121,4 +133,6 @@ def bicycles() -> Bicycles:
     )(get_bike)
     declare("POST", "/v1/bikes", tag="Bike", access="RentalRequests", memory=1024)(add_bike)
     declare("POST", "/key", tag="Bike", access="RentalRequests", public=True, form=True, documented=False)(get_key)
+    declare("GET", "/pages/{id}", tag="Bike", access="FleetRequests", errors=(no_bike,), public=True)(show_bike)
+    declare("POST", "/telegrams", tag="Bike", access="FleetRequests", public=True)(send_telegram)
     return surface

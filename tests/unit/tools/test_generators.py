@@ -1,4 +1,4 @@
-"""Templates, OpenAPI documents, coverage and drift, on a surface of four operations."""
+"""Templates, OpenAPI documents, coverage and drift, on a surface of six operations."""
 
 import json
 from dataclasses import replace
@@ -86,7 +86,14 @@ def test_each_operation_is_one_function(template: dict[str, Any]) -> None:
         for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
-    assert functions.keys() == {"ListBikesFunction", "GetBikeFunction", "AddBikeFunction", "GetKeyFunction"}
+    assert functions.keys() == {
+        "ListBikesFunction",
+        "GetBikeFunction",
+        "AddBikeFunction",
+        "GetKeyFunction",
+        "ShowBikeFunction",
+        "SendTelegramFunction",
+    }
     assert functions["GetBikeFunction"]["Layers"] == [{"Ref": "GeoLayer"}]
     assert functions["AddBikeFunction"]["MemorySize"] == 1024
     assert functions["AddBikeFunction"]["Role"] == {"Ref": "RentalRequestsRole"}
@@ -100,6 +107,8 @@ def test_each_operation_is_one_route(template: dict[str, Any]) -> None:
         ("/v1/bikes", "post"),
         ("/v1/bikes/{id}", "get"),
         ("/key", "post"),
+        ("/pages/{id}", "get"),
+        ("/telegrams", "post"),
     }
     integration = paths["/v1/bikes/{id}"]["get"]["x-amazon-apigateway-integration"]
     assert "${GetBikeFunction.Arn}" in integration["uri"]["Fn::Sub"]
@@ -121,7 +130,7 @@ def test_large_surfaces_spread_their_rights_over_several_roles() -> None:
     resources = templates.template(surface)["Resources"]
     roles = [each for each in resources.values() if each["Type"] == "AWS::IAM::Role"]
     invoked = [role["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"] for role in roles]
-    assert sum(map(len, invoked)) == 298
+    assert sum(map(len, invoked)) == 300
     assert max(map(len, invoked)) * 150 < 10_240
     assert len(resources) + 1 < 500
 
@@ -211,6 +220,19 @@ def test_webhooks_are_described_like_operations(document: dict[str, Any]) -> Non
     assert sent["responses"].keys() == {"2XX", "410", "default"}
 
 
+def test_pages_are_html_and_so_are_their_errors(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/pages/{id}"]["get"]["responses"]
+    html = {"text/html": {"schema": {"type": "string"}}}
+    assert list(responses) == ["200", "303", "404"]
+    assert responses["200"]["content"] == responses["404"]["content"] == html
+    assert "content" not in responses["303"]
+    assert not any("303" in each["responses"] for each in document["paths"]["/v1/bikes"].values())
+
+
+def test_a_body_that_is_taken_as_it_comes_has_no_schema(document: dict[str, Any]) -> None:
+    assert document["paths"]["/telegrams"]["post"]["requestBody"] == {"required": True, "content": {"*/*": {}}}
+
+
 def test_what_an_operation_answers_itself_is_not_shown_twice() -> None:
     surface = bicycles()
     own = ErrorAnswer(401, "Stranger", "Nobody has this key")
@@ -256,7 +278,7 @@ def test_coverage_refuses_what_nobody_documents() -> None:
     with pytest.raises(LookupError, match="fly"):
         coverage.render({"voi": [replace(operation, id="fly")]})
     with pytest.raises(LookupError, match="nowhere"):
-        coverage.render({"nowhere": []})
+        coverage.render({"nowhere": [operation]})
 
 
 def test_coverage_shows_ours_apart() -> None:
@@ -264,6 +286,14 @@ def test_coverage_shows_ours_apart() -> None:
     page = coverage.render({"voi": [ours]})
     assert "| voi | Voi partner API | `/voi` | 18 | 0 |" in page
     assert f"| `fly` | POST | `/fly` | {ours.summary} |" in page
+
+
+def test_coverage_leaves_surfaces_without_a_reference_out_of_the_count() -> None:
+    ours = replace(surface("voi").operations["start_rental"], id="fly", method="POST", path="/fly", documented=False)
+    page = coverage.render({"sky": [ours]})
+    assert "| **all** | | | **628** | **0** |" in page
+    assert "| sky |" not in page
+    assert f"| `fly` | POST | `/fly` | {ours.summary} |" in page.partition("## sky")[2]
 
 
 def test_drift_shows_the_difference(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import gzip
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -12,6 +13,8 @@ _GZIP_FROM_BYTES: Final = 1024
 _GZIP_LEVEL: Final = 1
 _LONGEST_PLAIN_BYTES: Final = 5_000_000
 _REFUSED: Final = re.compile(r";q=0(\.0*)?$")
+_SHUT: Final = {"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'"}
+_UNSEEN: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 Event = dict[str, Any]
 Answer = dict[str, Any]
@@ -115,6 +118,43 @@ class Representation:
     max_age: int
     body: bytes | None = None
     packed: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """An answer for people: a page of HTML for one browser, which keeps nothing of it and tells nobody its address.
+
+    Attributes:
+        allowed: what the page may load and do, by directive of the Content Security Policy; nothing else.
+    """
+
+    html: str
+    status: int = 200
+    allowed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """An answer that sends a browser on to another address, which does not learn where it comes from."""
+
+    location: str
+
+
+def page_answer(page: Page) -> Answer:
+    """A page of HTML."""
+    policy = "; ".join(f"{directive} {sources}" for directive, sources in (_SHUT | dict(page.allowed)).items())
+    headers = {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy": policy,
+        "x-content-type-options": "nosniff",
+        "x-robots-tag": "noindex",
+    }
+    return {"statusCode": page.status, "headers": headers | _UNSEEN, "body": page.html}
+
+
+def redirect_answer(redirect: Redirect) -> Answer:
+    """A 303: whatever the browser did here, there it only looks."""
+    return {"statusCode": 303, "headers": {"location": redirect.location} | _UNSEEN, "body": ""}
 
 
 def json_answer(status: int, body: bytes, headers: dict[str, str] | None = None) -> Answer:

@@ -41,7 +41,9 @@ class Operation:
         path_model, query_model, header_model, body_model: decoded inputs, where it has any.
         body_required: whether a request without body is refused.
         form: whether the body is a form instead of JSON.
-        response_model: the successful answer's body.
+        raw: whether the body is taken as the bytes that came, whatever their type.
+        response_model: the successful answer's body; ``None`` for a page of HTML.
+        redirects: whether it may send a browser on to another address instead.
         errors: the error answers that clients can meet, beside those that every operation has.
         memory: MB.
         timeout: seconds.
@@ -65,7 +67,9 @@ class Operation:
     body_model: type[BaseModel] | None
     body_required: bool
     form: bool
-    response_model: type[BaseModel]
+    raw: bool
+    response_model: type[BaseModel] | None
+    redirects: bool
     errors: tuple[ErrorAnswer, ...]
     memory: int
     timeout: int

@@ -15,12 +15,16 @@ from pydantic import BaseModel, ValidationError
 from kickstand.http.messages import (
     Answer,
     Event,
+    Page,
+    Redirect,
     RepeatedMember,
     Representation,
     Request,
     UnreadableBody,
     cached_answer,
     json_answer,
+    page_answer,
+    redirect_answer,
 )
 from kickstand.http.operation import BEYOND, ErrorAnswer, Operation
 from kickstand.kernel import store
@@ -28,6 +32,8 @@ from kickstand.kernel.errors import DomainError, described
 
 Caller = TypeVar("Caller")
 Handler = Callable[[Event, Any], Answer]
+Result = BaseModel | Representation | Page | Redirect
+"""What an operation's function answers."""
 
 _PARTS: Final = ("path", "query", "headers", "body")
 _RAISED: Final = "Value error, "  # what pydantic puts before the message of a validator
@@ -117,16 +123,20 @@ class Surface(ABC, Generic[Caller]):
 
     @abstractmethod
     def refuse(
-        self, operation: Operation, error: DomainError, overrides: Mapping[type[DomainError], ErrorAnswer]
+        self,
+        request: Request,
+        operation: Operation,
+        error: DomainError,
+        overrides: Mapping[type[DomainError], ErrorAnswer],
     ) -> Answer:
         """The answer to a domain error."""
 
     @abstractmethod
-    def refuse_input(self, operation: Operation, problem: Problem) -> Answer:
+    def refuse_input(self, request: Request, operation: Operation, problem: Problem) -> Answer:
         """The answer to input that cannot be decoded."""
 
     @abstractmethod
-    def fail(self, operation: Operation) -> Answer:
+    def fail(self, request: Request, operation: Operation) -> Answer:
         """The answer to an error of ours."""
 
     def operation(  # noqa: PLR0913 - one declaration holds everything about an operation
@@ -147,12 +157,14 @@ class Surface(ABC, Generic[Caller]):
         documented: bool = True,
         deprecated: bool = False,
         expects: Callable[[int], None] | None = None,
-    ) -> Callable[[Callable[..., BaseModel | Representation]], Handler]:
+    ) -> Callable[[Callable[..., Result]], Handler]:
         """Declare an operation and make its function a Lambda handler.
 
         The function names what it needs: ``caller`` (the authenticated client), ``path``, ``query``, ``headers`` and
         ``body`` (pydantic models, decoded and validated) and ``request`` (the raw request, for conditional requests).
-        A body that may be left out has a default; headers extend those that every operation takes.
+        A body that may be left out has a default; one that is to be ``bytes`` is handed over as it came, for signatures
+        are of that. Headers extend those that every operation takes. The function answers a model, or a
+        :class:`Page` for people.
 
         Args:
             method: HTTP method.
@@ -172,10 +184,12 @@ class Surface(ABC, Generic[Caller]):
             expects: announces what it will read for the client whose id it is given.
         """
 
-        def declare(function: Callable[..., BaseModel | Representation]) -> Handler:
+        def declare(function: Callable[..., Result]) -> Handler:
             hints = get_type_hints(function)
             parameters = inspect.signature(function).parameters
             models = {part: hints[part] for part in _PARTS if part in parameters}
+            raw = models.get("body") is bytes
+            returned = answers or hints["return"]
             body_required = "body" in parameters and parameters["body"].default is inspect.Parameter.empty
             summary, _, description = (inspect.getdoc(function) or "").partition("\n")
             declared = Operation(
@@ -191,10 +205,12 @@ class Surface(ABC, Generic[Caller]):
                 path_model=models.get("path"),
                 query_model=models.get("query"),
                 header_model=models.get("headers", None if public else self.common_headers),
-                body_model=_without_none(models["body"]) if "body" in models else None,
+                body_model=_without_none(models["body"]) if "body" in models and not raw else None,
                 body_required=body_required,
                 form=form,
-                response_model=answers or hints["return"],
+                raw=raw,
+                response_model=None if _is_page(returned) else returned,
+                redirects=Redirect in get_args(returned),
                 errors=errors,
                 memory=memory,
                 timeout=timeout,
@@ -222,7 +238,7 @@ class _Runner(Generic[Caller]):
         self,
         surface: Surface[Caller],
         operation: Operation,
-        function: Callable[..., BaseModel | Representation],
+        function: Callable[..., Result],
         wants: frozenset[str],
         refusals: Mapping[type[DomainError], ErrorAnswer],
         expects: Callable[[int], None] | None,
@@ -254,13 +270,13 @@ class _Runner(Generic[Caller]):
             answer = _NO_SUCH_ROUTE if request.path.get(BEYOND) else self._answer(request, seen)
         except DomainError as error:
             seen["refusal"] = type(error).__name__
-            answer = self.surface.refuse(self.operation, error, self.refusals)
+            answer = self.surface.refuse(request, self.operation, error, self.refusals)
         except InvalidRequest as error:
             seen["refusal"] = f"{error.problem.part}.{error.problem.field}"
-            answer = self.surface.refuse_input(self.operation, error.problem)
+            answer = self.surface.refuse_input(request, self.operation, error.problem)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets the surface's answer
             self._log_failure(error, request, seen)
-            answer = self.surface.fail(self.operation)
+            answer = self.surface.fail(request, self.operation)
         logger.info(
             "request",
             extra={
@@ -303,6 +319,10 @@ class _Runner(Generic[Caller]):
         if "request" in self.wants:
             arguments["request"] = request
         result = self.function(**arguments)
+        if isinstance(result, Page):
+            return page_answer(result)
+        if isinstance(result, Redirect):
+            return redirect_answer(result)
         if isinstance(result, Representation):
             return cached_answer(request, result, None if self.operation.public else self.surface.credential)
         return json_answer(200, result.model_dump_json(by_alias=True, exclude_none=True).encode())
@@ -321,6 +341,8 @@ class _Runner(Generic[Caller]):
                     arguments[part] = model.model_validate(given, by_alias=True, by_name=False)
             except ValidationError as error:
                 raise InvalidRequest(_problem(part, model, error)) from None
+        if self.operation.raw:
+            arguments["body"] = self._body(request)
         self._expect(request, arguments)
         return arguments
 
@@ -390,6 +412,10 @@ def _problem(part: str, model: type[BaseModel], error: ValidationError) -> Probl
         message=f"{'.'.join(location)}: {said}" if location else said,
         annotation=tuple(field.metadata) if field else (),
     )
+
+
+def _is_page(returned: Any) -> bool:  # noqa: ANN401
+    return returned is Page or Page in get_args(returned)
 
 
 def _is_list(annotation: Any) -> bool:  # noqa: ANN401
