@@ -24,7 +24,9 @@ BUILD: Final = ROOT / "build"
 LIMIT: Final = 250 * 1024 * 1024
 """What a function and its layers may unpack to, in bytes."""
 
-AWS_SERVICES: Final = frozenset({"dynamodb", "events", "iot-data", "s3", "sesv2", "sqs", "stepfunctions", "sts"})
+AWS_SERVICES: Final = frozenset(
+    {"dynamodb", "events", "iot-data", "kms", "s3", "sesv2", "sns", "sqs", "stepfunctions", "sts"}
+)
 """Services whose description botocore needs at run time; the others would triple the base layer."""
 
 SERVICE_CALL: Final = re.compile(r"""client\(\s*["']([a-z0-9-]+)["']""")

@@ -90,6 +90,7 @@ def grants(role: str) -> frozenset[Need]:
         (action, _name(resource))
         for document in documents
         for statement in document["Statement"]
+        if statement["Effect"] == "Allow"
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
         if not _is_done_for_them(action, _name(resource))
@@ -167,6 +168,11 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
             yield "sqs:SendMessage", _named(parameters["QueueUrl"], "_QUEUE", "Queue")
         case "sesv2", "SendEmail":
             yield "ses:SendEmail", "identity"
+        case "sns", "Publish":
+            yield "sns:Publish", "a phone number" if "PhoneNumber" in parameters else str(parameters.get("TopicArn"))
+        case "kms", _:
+            assert parameters["EncryptionContext"]
+            yield f"kms:{operation}", _named(parameters["KeyId"], "_KEY", "Key").replace("_", "")
         case "events", "PutEvents":
             yield "events:PutEvents", "EventBus"
         case _:

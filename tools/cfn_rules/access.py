@@ -18,8 +18,9 @@ UNBOUND_ACTIONS = {
     "logs:ListLogDeliveries",
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
+    "sns:Publish",
 }
-"""Actions that AWS grants for all resources or not at all; a state machine needs them to deliver its log."""
+"""Actions that AWS grants for all resources or not at all: to deliver a state machine's log, to write to phones."""
 
 _BELOW_A_NAME = re.compile(r"[^*]+[:/][\w.-]+/\*")
 """``bucket/receipts/*`` and ``topic/vehicles/*``, but neither ``*`` nor ``bucket/*`` where the name is not literal."""

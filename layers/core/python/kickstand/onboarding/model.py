@@ -151,6 +151,11 @@ class Onboarding(BaseModel):
     tutorial_at: datetime | None = None
     version: int = 0
 
+    @property
+    def consents(self) -> dict[str, bool]:
+        """What the user has said last to each legal consent, by its key."""
+        return self.privacy_policy.consents if self.privacy_policy else {}
+
 
 @dataclass(frozen=True)
 class User:
@@ -158,6 +163,21 @@ class User:
 
     rider: Rider
     onboarding: Onboarding
+
+    def has_proved(self, step: OnboardingStep) -> bool:
+        """Whether what the user has answered last has been verified; only some answers can be."""
+        rider, onboarding = self.rider, self.onboarding
+        match step:
+            case OnboardingStep.PHONE_NUMBER:
+                return onboarding.phone_number is not None and onboarding.phone_number.value == rider.phone_number
+            case OnboardingStep.EMAIL:
+                return onboarding.email is not None and onboarding.email.value == rider.email
+            case OnboardingStep.STREET_ADDRESS:
+                return onboarding.address_verified_at is not None
+            case OnboardingStep.PERSONAL_NUMBER:
+                return onboarding.personal_number_verified_at is not None
+            case _:
+                return False
 
 
 @dataclass(frozen=True)

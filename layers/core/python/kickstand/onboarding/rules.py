@@ -21,21 +21,7 @@ def steps(policy: OnboardingPolicy, user: User) -> list[StepState]:
     return [_state(step, policy, user) for step in (*policy.required, *policy.optional)]
 
 
-def is_verified(step: OnboardingStep, user: User) -> bool:
-    """Whether what the user has answered last has been proved."""
-    rider, onboarding = user.rider, user.onboarding
-    match step:
-        case OnboardingStep.PHONE_NUMBER:
-            return onboarding.phone_number is not None and onboarding.phone_number.value == rider.phone_number
-        case OnboardingStep.EMAIL:
-            return onboarding.email is not None and onboarding.email.value == rider.email
-        case OnboardingStep.STREET_ADDRESS:
-            return onboarding.address_verified_at is not None
-        case _:
-            return onboarding.personal_number_verified_at is not None
-
-
-def current_version(policy: OnboardingPolicy, document: OnboardingStep) -> str | None:
+def _current_version(policy: OnboardingPolicy, document: OnboardingStep) -> str | None:
     """The version of a document that is in force; ``None`` where versions are not told apart."""
     if document is OnboardingStep.PRIVACY_POLICY:
         return policy.privacy_policy_version
@@ -43,7 +29,7 @@ def current_version(policy: OnboardingPolicy, document: OnboardingStep) -> str |
 
 
 def _state(step: OnboardingStep, policy: OnboardingPolicy, user: User) -> StepState:
-    verified = is_verified(step, user) if step in VERIFIABLE else None
+    verified = user.has_proved(step) if step in VERIFIABLE else None
     completed = _answered(step, policy, user) and (step not in policy.verified or verified is True)
     return StepState(step, completed, step in policy.required, verified)
 
@@ -67,7 +53,7 @@ def _answered(step: OnboardingStep, policy: OnboardingPolicy, user: User) -> boo
 def _holds(acceptance: Acceptance | None, policy: OnboardingPolicy) -> bool:
     if acceptance is None:
         return False
-    return current_version(policy, acceptance.document) in {None, acceptance.version}
+    return _current_version(policy, acceptance.document) in {None, acceptance.version}
 
 
 def accepted(
@@ -88,7 +74,7 @@ def accepted(
         VersionNotCurrent: another version is in force than the one that has been accepted.
         TooManyConsents: nobody shows so many.
     """
-    current = current_version(policy, document)
+    current = _current_version(policy, document)
     if current is not None and version not in {None, current}:
         raise VersionNotCurrent(f"The version in force is {current}")
     name = document.value

@@ -16,7 +16,7 @@ from kickstand.kernel import clock, ids, store
 from kickstand.kernel.items import Key
 from kickstand.onboarding import gateway, rules
 from kickstand.onboarding.errors import NothingToVerify, NotVerifiable
-from kickstand.onboarding.model import Acceptance, Address, Gender, Onboarding, User
+from kickstand.onboarding.model import Acceptance, Address, Gender, Onboarding, StepState, User
 from kickstand.onboarding.rules import (
     AddressForm,
     AddressVerifier,
@@ -40,6 +40,11 @@ def find(client: ApiClient, external_id: str) -> User:
         RiderNotFound: the partner has no such user.
     """
     return load(client, external_id)
+
+
+def steps(client: ApiClient, user: User) -> list[StepState]:
+    """How far a user is with each step that the partner asks for, required ones first."""
+    return rules.steps(client.onboarding, user)
 
 
 # ── Telling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
