@@ -1,4 +1,4 @@
-"""The endpoint of this machine's AWS clients: S3, SQS, Step Functions, EventBridge, IoT, SES; moto for the rest."""
+"""The endpoint of AWS clients: S3, SQS, Step Functions, EventBridge, IoT, KMS, SES, SNS; moto for the rest."""
 
 import base64
 import hashlib
@@ -16,6 +16,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from local import light_moto
 from local.bus import Bus
+from local.keys import KeyRefused, Keys
 from local.objects import Objects
 from local.outbox import Outbox
 from local.queues import Message, Queues
@@ -50,6 +51,7 @@ class Services:
     bus: Bus
     vehicles: Vehicles
     outbox: Outbox
+    keys: Keys
 
 
 class AwsEndpoint:
@@ -61,6 +63,7 @@ class AwsEndpoint:
             "AmazonSQS": QueueApi(services.queues).call,
             "AWSStepFunctions": WorkflowApi(services.workflows).call,
             "AWSEvents": self._events,
+            "TrentService": self._keys,
         }
         self._own = application(self._answer)
         self._moto: WSGIApplication | None = None
@@ -99,6 +102,22 @@ class AwsEndpoint:
             raise ServiceError("UnknownOperationException", f"{operation} is not served")
         entries = [self._services.bus.put(entry) for entry in request["Entries"]]
         return {"Entries": entries, "FailedEntryCount": sum("ErrorCode" in entry for entry in entries)}
+
+    def _keys(self, operation: str, request: dict[str, Json]) -> Json:
+        """KMS: the ids of keys are taken as they come."""
+        key, context = request["KeyId"], request.get("EncryptionContext", {})
+        match operation:
+            case "Encrypt":
+                sealed = self._services.keys.encrypt(key, base64.b64decode(request["Plaintext"]), context)
+                return {"CiphertextBlob": base64.b64encode(sealed).decode(), "KeyId": key}
+            case "Decrypt":
+                try:
+                    plain = self._services.keys.decrypt(key, base64.b64decode(request["CiphertextBlob"]), context)
+                except KeyRefused as error:
+                    raise ServiceError("InvalidCiphertextException", str(error)) from error
+                return {"Plaintext": base64.b64encode(plain).decode(), "KeyId": key}
+            case _:
+                raise ServiceError("UnsupportedOperationException", f"{operation} is not served")
 
     def _publish(self, request: Request) -> Response:
         _, _, topic = request.raw_path.partition("/topics/")

@@ -24,6 +24,7 @@ from local.docs import Docs
 from local.engine import Dynamo, Engine, create_tables, find_binary
 from local.errors import PlatformError
 from local.functions import Functions
+from local.keys import Keys
 from local.objects import Objects
 from local.outbox import Outbox
 from local.queues import QueueReader, Queues
@@ -192,7 +193,7 @@ class Platform:
         bus = Bus(self.template.rules, self.template.buses, delivery, self.outbox, self.clock)
         self.vehicles = Vehicles(self.template.topic_rules, self.queues, self.clock)
         objects = Objects(self.template.buckets, settings.state / "objects", _SECRET)
-        services = Services(objects, self.queues, self.workflows, bus, self.vehicles, self.outbox)
+        services = Services(objects, self.queues, self.workflows, bus, self.vehicles, self.outbox, Keys(self.state))
         self._serve_http(AwsEndpoint(services), aws_port, _AWS_THREADS)
 
         tables.create()

@@ -55,6 +55,7 @@ os.environ.update(
         "WEBHOOK_TARGETS": "public",
         "VEHICLE_TOPIC_PREFIX": "vehicles",
         "MAIL_FROM": "rides@kickstand.example",
+        "PERSONAL_DATA_KEY": "alias/personal-data",
         **{f"{name}_TABLE": f"{name.title()}Table" for name in _TABLES},
     }
 )
