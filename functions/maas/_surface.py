@@ -59,6 +59,7 @@ from kickstand.onboarding.errors import (
 from kickstand.payments.errors import (
     AmountExceeded,
     EventRefused,
+    KeyReused,
     MethodExists,
     MethodNotAvailable,
     MethodNotFound,
@@ -238,6 +239,7 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     MethodNotAvailable: PAYMENT_ERROR,
     AmountExceeded: PAYMENT_ERROR,
     EventRefused: INVALID_REQUEST,
+    KeyReused: INVALID_REQUEST,
     ProviderUnavailable: PAYMENT_PROVIDER_UNAVAILABLE,
     PaymentNotFound: INVALID_STATE,
     PaymentStateRefused: INVALID_STATE,

@@ -51,6 +51,12 @@ class AmountExceeded(MoneyRefused):
     detail = "More than the payment has"
 
 
+class KeyReused(MoneyRefused):
+    """The idempotency key was used for something else."""
+
+    detail = "The Idempotency-Key was used for another request"
+
+
 class EventRefused(MoneyRefused):
     """What claims to come from the payment provider does not."""
 

@@ -1,16 +1,20 @@
 """Use cases about payments: committed first, then asked for at the provider, then followed until they are decided."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 from hmac import compare_digest
+from typing import Final
 
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.events import Event
 from kickstand.payments import rules, service
-from kickstand.payments.errors import PaymentNotFound
-from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState, Purpose
+from kickstand.payments.errors import KeyReused, PaymentNotFound
+from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentRequest, PaymentState, Purpose
 from kickstand.payments.provider import Intent, ProviderRefusal
-from kickstand.payments.store import PaymentItem
+from kickstand.payments.store import PaymentItem, PaymentRequestItem
+
+_REMEMBERED: Final = timedelta(days=1)
 
 
 class PaymentUnknown(RuntimeError):
@@ -72,6 +76,43 @@ def draft(  # noqa: PLR0913 - a payment is all of this
 def create(tx: store.Transaction, intent: PaymentIntent) -> None:
     """Commit a payment with whatever it is for. From then on its workflow sees to it."""
     tx.create(PaymentItem.of(intent))
+
+
+def asked(client_id: int, rider_id: int, key: str, wish: str) -> PaymentIntent | None:
+    """The payment that a client has asked for under a key before, within a day; ``None`` where it has not.
+
+    Raises:
+        KeyReused: it has asked for something else.
+    """
+    item = store.load(PaymentRequestItem.key(_request_name(client_id, rider_id, key)))
+    if item is None or item.entity.expires_at <= clock.now().timestamp():
+        return None
+    request: PaymentRequest = item.entity
+    if request.digest != _digest(wish):
+        raise KeyReused
+    return find(request.payment_id)
+
+
+def remember(tx: store.Transaction, intent: PaymentIntent, key: str, wish: str) -> None:
+    """Keep, in the transaction that creates a payment, under which key of its own a client has asked for it."""
+    name = _request_name(intent.client_id, intent.rider_id, key)
+    expires_at = int((intent.created_at + _REMEMBERED).timestamp())
+    request = PaymentRequest(name=name, digest=_digest(wish), payment_id=intent.id, expires_at=expires_at)
+    free = PaymentRequestItem.pk.does_not_exist() | (PaymentRequestItem.expires_at <= int(clock.now().timestamp()))
+    tx.put(PaymentRequestItem.of(request), condition=free, otherwise=store.Contention)
+
+
+def expect_request(client_id: int, rider_id: int, key: str) -> None:
+    """Announce that this request will ask for :func:`asked`."""
+    store.expect(PaymentRequestItem.key(_request_name(client_id, rider_id, key)))
+
+
+def _request_name(client_id: int, rider_id: int, key: str) -> str:
+    return f"{client_id}#{rider_id}#{_digest(key)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def expect(payment_id: int) -> None:
