@@ -82,6 +82,7 @@ class Network(BaseModel):
         languages: that its riders are served in, as BCP 47 writes them.
         left_unlocked_fine: for leaving a vehicle unlocked again, in minor units of the network's currency.
         low_battery_percent: a vehicle with less charge than this cannot be rented; at 0, every vehicle can.
+        hold: what is held on the card of a rider who pays us while a rental lasts, in minor units; 0 for nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -97,6 +98,7 @@ class Network(BaseModel):
     timings: RentTimings = RentTimings()
     left_unlocked_fine: Annotated[int, Field(ge=0)] = 2500
     low_battery_percent: Percent = 10
+    hold: Annotated[int, Field(ge=0)] = 0
     issuer: Issuer
 
 

@@ -154,6 +154,7 @@ class Rental(BaseModel):
         start_spot, end_spot: the docks the vehicle was in.
         transition: what was said about the latest change of state.
         penalties: how often the rider has been penalised for a long rental.
+        rider_pays: whether the rider pays us, and not the partner; settled at the start.
         version: counts the changes; a write asks for the version it was decided on.
         event: what happened last.
     """
@@ -194,6 +195,7 @@ class Rental(BaseModel):
     end_spot: Spot | None = None
     transition: Transition | None = None
     penalties: Annotated[int, Field(ge=0)] = 0
+    rider_pays: bool = False
     version: int = 1
     event: Event
 
@@ -275,6 +277,7 @@ class Reservation(BaseModel):
         rental_id: the rental that completed it.
         by_operator: whether our staff or the system cancelled it.
         fare: what it costs, decided at its end; nothing without a plan.
+        rider_pays: whether the rider pays us, and not the partner; settled when it was made.
         version: counts the changes.
         event: what happened last.
     """
@@ -298,6 +301,7 @@ class Reservation(BaseModel):
     rental_id: int | None = None
     by_operator: bool = False
     fare: Fare | None = None
+    rider_pays: bool = False
     version: int = 1
     event: Event
 

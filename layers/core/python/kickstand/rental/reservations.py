@@ -70,6 +70,7 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
         vehicle_id=vehicle.id,
         cluster_id=vehicle.spot.cluster_id if vehicle.spot else None,
         plan=plan,
+        rider_pays=client.charges_riders,
         created_at=now,
         updated_at=now,
         expires_at=now + lasts,

@@ -309,6 +309,7 @@ class Renter:
     Attributes:
         plan, allowance: the pricing plan and what the rider's use of it leaves for this ride.
         max_speed_kmh: what the partner limits the vehicle to.
+        pays: whether the rider pays us, and not the partner.
     """
 
     rider_id: int
@@ -320,6 +321,7 @@ class Renter:
     plan: PricingPlan | None = None
     allowance: Allowance | None = None
     max_speed_kmh: int | None = None
+    pays: bool = False
 
     @classmethod
     def of(cls, rider: Rider, client: ApiClient, position: Position | None = None) -> "Renter":
@@ -331,6 +333,7 @@ class Renter:
             product_id=rider.product_id,
             external_id=rider.external_id,
             position=position,
+            pays=client.charges_riders,
         )
 
 
@@ -359,6 +362,7 @@ def started(rental_id: int, renter: Renter, vehicle: Vehicle, now: datetime) -> 
         plan=renter.plan,
         allowance=renter.allowance,
         max_speed_kmh=renter.max_speed_kmh,
+        rider_pays=renter.pays,
         reservation_id=vehicle.hold.reservation_id if vehicle.hold else None,
         started_at=now,
         rider_start=renter.position,

@@ -196,6 +196,7 @@ def _start(client: ApiClient, user_id: str, vehicle: Vehicle, terms: StartTerms)
         plan=plan,
         allowance=allowance,
         max_speed_kmh=terms.max_speed_kmh,
+        pays=client.charges_riders,
     )
     with store.Transaction() as tx:
         rental = _take(tx, renter, vehicle)
