@@ -1,15 +1,33 @@
-"""How a charge becomes a receipt; pure."""
+"""How a charge becomes a receipt, and what invoices say; pure."""
 
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from kickstand.billing.model import Charge, ChargeState, Receipt, ReceiptLine, Stop, VatSum
+from kickstand.billing.errors import CreditRefused
+from kickstand.billing.model import (
+    Charge,
+    ChargeState,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceState,
+    Receipt,
+    ReceiptLine,
+    Stop,
+    Subject,
+    VatSum,
+)
 from kickstand.fleet.model import Network
+from kickstand.kernel import ids
+from kickstand.kernel.events import Event
+from kickstand.kernel.money import round_half_up
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Fare, FareLine, LineKind
 from kickstand.pricing.rules import duration
 from kickstand.rental.model import Rental
+from kickstand.sales.model import Order
+from kickstand.sales.rules import vat_of
 
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's alphabet: nothing that is misread on paper or over the phone."""
@@ -130,3 +148,165 @@ def _place(position: Position | None) -> str | None:
     latitude = f"{abs(position.latitude):.3f}° {'N' if position.latitude >= 0 else 'S'}"
     longitude = f"{abs(position.longitude):.3f}° {'E' if position.longitude >= 0 else 'W'}"
     return f"{latitude}, {longitude}"
+
+
+# ── Invoices ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def for_order(order: Order, network: Network, at: datetime) -> Invoice:
+    """The invoice of an order, which is paid in the transaction that writes it."""
+    lines = tuple(
+        InvoiceLine(
+            text=line.name,
+            quantity=line.quantity,
+            net=line.gross - vat_of(line),
+            vat_percent=line.vat_percent,
+            vat=vat_of(line),
+        )
+        for line in order.lines
+    )
+    return Invoice(
+        id=ids.new_id(),
+        client_id=order.client_id,
+        rider_id=order.rider_id,
+        network_id=network.id,
+        subject=Subject.ORDER,
+        subject_id=order.id,
+        year=_year(network, at),
+        currency=order.currency,
+        lines=lines,
+        total=order.total,
+        paid=order.total,
+        state=InvoiceState.PAID,
+        payment_id=order.payment_id,
+        receipt_email=order.receipt_email,
+        recorded_at=at,
+        event=Event.new("InvoiceRecorded", at),
+    )
+
+
+def for_ride(
+    fare: Fare,
+    network: Network,
+    at: datetime,
+    *,
+    subject: Subject,
+    subject_id: int,
+    client_id: int,
+    rider_id: int,
+) -> Invoice:
+    """The invoice of what a rental or a reservation costs; there is nothing to pay of it where that is nothing.
+
+    Args:
+        fare: the lines, with VAT.
+        network: who issues it.
+        at: when it became owed.
+        subject: a rental or a reservation.
+        subject_id: which one.
+        client_id: whose rider it was.
+        rider_id: who pays.
+    """
+    return Invoice(
+        id=ids.new_id(),
+        client_id=client_id,
+        rider_id=rider_id,
+        network_id=network.id,
+        subject=subject,
+        subject_id=subject_id,
+        year=_year(network, at),
+        currency=fare.currency,
+        lines=tuple(
+            InvoiceLine(
+                text=_TEXTS[line.kind],
+                quantity=line.quantity,
+                net=line.net,
+                vat_percent=line.vat_percent,
+                vat=line.vat,
+            )
+            for line in fare.lines
+        ),
+        total=fare.total,
+        state=InvoiceState.OPEN if fare.total > 0 else InvoiceState.PAID,
+        recorded_at=at,
+        event=Event.new("InvoiceRecorded", at),
+    )
+
+
+def paid(invoice: Invoice, amount: int, at: datetime) -> Invoice:
+    """An invoice of which ``amount`` has been paid; no payment of it is under way any more."""
+    return _settled(
+        invoice.model_copy(update={"paid": invoice.paid + amount, "payment_id": None, "version": invoice.version + 1}),
+        Event.new("InvoicePaid", at, amount=amount),
+    )
+
+
+def credited(invoice: Invoice, note: Invoice, at: datetime) -> Invoice:
+    """An invoice of which a credit note takes back a part, or all."""
+    return _settled(
+        invoice.model_copy(update={"credited": invoice.credited - note.total, "version": invoice.version + 1}),
+        Event.new("InvoiceCredited", at, credit_note=note.id),
+    )
+
+
+def credit_note(invoice: Invoice, amount: int, network: Network, at: datetime) -> Invoice:
+    """The credit note that takes ``amount`` of an invoice back, VAT included.
+
+    The amount is taken off all lines in proportion, and so is the VAT. However often and in whatever parts an invoice
+    is taken back: once all of it is, the credit notes add up to its lines, unit by unit.
+
+    Raises:
+        CreditRefused: more than was paid would be given back.
+    """
+    before, after = invoice.credited, invoice.credited + amount
+    if invoice.kind is not InvoiceKind.INVOICE or amount <= 0 or after > min(invoice.paid, invoice.total):
+        raise CreditRefused
+    taken, take = _shares(invoice, before), _shares(invoice, after)
+    lines = tuple(
+        line.model_copy(update={"net": old.net - new.net, "vat": old.vat - new.vat})
+        for line, old, new in zip(invoice.lines, taken, take, strict=True)
+        if (old.net, old.vat) != (new.net, new.vat)
+    )
+    return Invoice(
+        id=ids.new_id(),
+        kind=InvoiceKind.CREDIT_NOTE,
+        client_id=invoice.client_id,
+        rider_id=invoice.rider_id,
+        network_id=invoice.network_id,
+        subject=invoice.subject,
+        subject_id=invoice.subject_id,
+        credits=invoice.id,
+        year=_year(network, at),
+        currency=invoice.currency,
+        lines=lines,
+        total=-amount,
+        state=InvoiceState.PAID,
+        receipt_email=invoice.receipt_email,
+        recorded_at=at,
+        event=Event.new("InvoiceRecorded", at),
+    )
+
+
+def _settled(invoice: Invoice, event: Event) -> Invoice:
+    state = InvoiceState.OPEN if invoice.due else InvoiceState.PAID
+    return invoice.model_copy(update={"state": state, "event": event})
+
+
+def _shares(invoice: Invoice, amount: int) -> list[InvoiceLine]:
+    """The part of each line in an amount of the whole; the parts add up to it, and all of it is the lines as they are.
+
+    What is rounded are sums over the lines so far, so that what one line loses the next one gets.
+    """
+    shares: list[InvoiceLine] = []
+    so_far = given = 0
+    for line in invoice.lines:
+        so_far += line.gross
+        gross = round_half_up(so_far * amount, invoice.total) - given
+        given += gross
+        # A line's own VAT decides, not its rate: the VAT was rounded once, and all of it is given back.
+        vat = round_half_up(abs(line.vat) * gross, abs(line.gross)) if line.gross else 0
+        shares.append(line.model_copy(update={"net": gross - vat, "vat": vat}))
+    return shares
+
+
+def _year(network: Network, at: datetime) -> int:
+    return at.astimezone(ZoneInfo(network.timezone)).year
