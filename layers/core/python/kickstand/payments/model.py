@@ -229,6 +229,24 @@ class PaymentIntent(BaseModel):
         return self.state in OPEN
 
 
+class PaymentRequest(BaseModel):
+    """What a client has asked for under a key of its own.
+
+    Attributes:
+        name: of the client, the rider and the key; keys may be longer than a key of ours, so their digest stands for
+            them.
+        digest: of what was asked for.
+        expires_at: until when it is remembered, in seconds since 1970.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    digest: str
+    payment_id: int
+    expires_at: int
+
+
 class RefundState(StrEnum):
     """Where a refund is in its life."""
 
