@@ -14,7 +14,9 @@ from kickstand.fleet.model import (
     VehicleTrigger,
 )
 from kickstand.kernel.states import Machine
+from kickstand.payments.model import PAYMENT_STATES, PaymentState, PaymentTrigger
 from kickstand.rental.model import OPEN, RENTAL_STATES, RentalState, RentalTrigger
+from kickstand.sales.model import ORDER_STATES, OrderState, OrderTrigger
 
 RENTAL = """
              confirm_unlock cancel    pause   resume      end    complete
@@ -47,10 +49,34 @@ lost           -        -                  -      -       -      -         -    
 decommissioned -        -                  -      -       -      -         -           -         -             -         -        -    -           -
 """  # noqa: E501
 
+PAYMENT = """
+                 ask_method      ask_rider       process    hold succeed   fail   cancel    release  expire
+created          requires_method requires_action processing held succeeded failed cancelled -        -
+requires_method  requires_method requires_action processing held succeeded failed cancelled -        -
+requires_action  requires_method requires_action processing held succeeded failed cancelled -        -
+processing       requires_method requires_action processing held succeeded failed cancelled -        -
+held             -               -               -          -    succeeded -      -         released expired
+succeeded        -               -               -          -    -         -      -         -        -
+failed           -               -               -          -    -         -      -         -        -
+cancelled        -               -               -          -    -         -      -         -        -
+released         -               -               -          -    -         -      -         -        -
+expired          -               -               -          -    -         -      -         -        -
+"""
+
+ORDER = """
+          complete  cancel    fail
+pending   completed cancelled failed
+completed -         -         -
+cancelled -         -         -
+failed    -         -         -
+"""
+
 MACHINES: list[tuple[Any, str, Any, Any]] = [
     (RENTAL_STATES, RENTAL, RentalState, RentalTrigger),
     (COMMAND_STATES, COMMAND, CommandState, CommandTrigger),
     (VEHICLE_STATES, VEHICLE, VehicleState, VehicleTrigger),
+    (PAYMENT_STATES, PAYMENT, PaymentState, PaymentTrigger),
+    (ORDER_STATES, ORDER, OrderState, OrderTrigger),
 ]
 
 
