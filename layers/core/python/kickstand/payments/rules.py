@@ -4,8 +4,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.kernel.events import Event
-from kickstand.payments.errors import PaymentRefused
-from kickstand.payments.model import PAYMENT_STATES, PaymentIntent, PaymentState, PaymentTrigger
+from kickstand.payments.errors import AmountExceeded, PaymentRefused, PaymentStateRefused
+from kickstand.payments.model import (
+    PAYMENT_STATES,
+    PaymentIntent,
+    PaymentState,
+    PaymentTrigger,
+    Refund,
+    RefundState,
+)
 from kickstand.payments.provider import Charge, Intent, IntentStatus
 
 ON_SESSION: Final = timedelta(minutes=30)
@@ -19,6 +26,17 @@ REMEMBERED: Final = timedelta(hours=20)
 
 HELD_FOR: Final = timedelta(days=6, hours=12)
 """How long an amount can be relied on; banks give it back after seven days."""
+
+RENEWED_BEFORE: Final = timedelta(hours=12)
+"""How long before that a hold is replaced that is still wanted."""
+
+_LOOKS: Final = tuple(
+    timedelta(**each) for each in ({"seconds": 10}, {"minutes": 1}, {"minutes": 10}, {"hours": 1}, {"hours": 6})
+)
+"""When a payment is looked at by itself that the provider says nothing about; webhooks may be lost."""
+
+_LAST: Final = timedelta(hours=6)
+_LOST_AFTER: Final = timedelta(hours=1)
 
 _EVENTS: Final = {
     PaymentTrigger.ASK_METHOD: "PaymentMethodWanted",
@@ -51,14 +69,14 @@ def charge(intent: PaymentIntent, customer: str) -> Charge:
 
 
 def is_over_for(intent: PaymentIntent, seen: Intent, now: datetime) -> bool:
-    """Whether a payment is to be given up at the provider: its time is over, or its card was declined.
+    """Whether a payment is to be given up at the provider: its time is over, its card was declined, nobody wants it.
 
     Where the client chooses what to pay with, it may choose again until the time is over.
     """
     if seen.status not in _WAITING or seen.ref is None:
         return False
     declined = seen.status is IntentStatus.WAITING_FOR_METHOD and seen.decline is not None and intent.card is not None
-    return declined or now >= intent.deadline
+    return declined or now >= intent.deadline or intent.to_capture == 0
 
 
 def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentIntent:
@@ -125,3 +143,116 @@ def _trigger_of_hold(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | No
     if seen.status is IntentStatus.CANCELLED:
         return PaymentTrigger.RELEASE if intent.to_capture == 0 else PaymentTrigger.EXPIRE
     return None
+
+
+# ── When to look ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
+    """When a payment has to be looked at that nobody says anything about until then; ``None`` once it is over.
+
+    Often at first, more and more seldom, and when its time is over; a hold when it is time to replace it.
+    """
+    if not intent.is_open and intent.state is not PaymentState.HELD:
+        return None
+    if intent.state is PaymentState.HELD and intent.to_capture is None and intent.held_until is not None:
+        planned = [intent.held_until - RENEWED_BEFORE, intent.held_until]
+        if intent.replaces is not None:  # which has to be given back
+            planned += [intent.updated_at + each for each in _LOOKS[:3]]
+    elif intent.state is PaymentState.HELD:
+        planned = [intent.updated_at + each for each in _LOOKS]
+    else:
+        planned = [intent.deadline, *(intent.created_at + each for each in _LOOKS)]
+    return min((each for each in planned if each > now), default=now + _LAST)
+
+
+def due_at(intent: PaymentIntent) -> datetime | None:
+    """When somebody else has to look at a payment, as its workflow has not; ``None`` once it is over."""
+    if intent.is_open:
+        return intent.deadline + _LOST_AFTER
+    if intent.state is not PaymentState.HELD or intent.held_until is None:
+        return None
+    if intent.to_capture is not None:
+        return intent.updated_at + _LOST_AFTER
+    return intent.held_until - RENEWED_BEFORE + _LOST_AFTER
+
+
+def postponed(now: datetime) -> datetime:
+    """When that is looked at again which is still as it was."""
+    return now + _LAST
+
+
+# ── Holds ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wanted(hold: PaymentIntent, amount: int, invoice_id: int | None, now: datetime) -> PaymentIntent:
+    """A hold of which ``amount`` is to be captured and the rest given back; the same object where that was decided.
+
+    Raises:
+        AmountExceeded: it is less than that.
+        PaymentStateRefused: something else was decided, or it is over.
+    """
+    if not hold.hold:
+        raise PaymentStateRefused("it is no hold")
+    if amount > hold.amount:
+        raise AmountExceeded
+    if hold.to_capture == amount:
+        return hold
+    if hold.to_capture is not None or not (hold.is_open or hold.state is PaymentState.HELD):
+        raise PaymentStateRefused
+    event = Event.new("PaymentCaptureWanted" if amount else "PaymentReleaseWanted", now)
+    news = {"to_capture": amount, "invoice_id": invoice_id, "version": hold.version + 1, "updated_at": now}
+    return hold.model_copy(update={**news, "event": event})
+
+
+def can_be_renewed(hold: PaymentIntent, now: datetime) -> bool:
+    """Whether it is time to put another hold in the place of this one, and possible without the rider."""
+    if hold.state is not PaymentState.HELD or hold.held_until is None or hold.to_capture is not None:
+        return False
+    return hold.card is not None and hold.replaced_by is None and now >= hold.held_until - RENEWED_BEFORE
+
+
+def renewed(hold: PaymentIntent, successor: PaymentIntent, now: datetime) -> tuple[PaymentIntent, PaymentIntent]:
+    """A hold and the one that is to take its place."""
+    event = Event.new("PaymentRenewalBegun", now, payment_id=successor.id)
+    news = {"replaced_by": successor.id, "version": hold.version + 1, "updated_at": now, "event": event}
+    return hold.model_copy(update=news), successor.model_copy(update={"replaces": hold.id})
+
+
+# ── Refunds ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def refunding(intent: PaymentIntent, refund: Refund, now: datetime) -> PaymentIntent:
+    """A payment of which a part is to go back; what is on its way back counts as gone.
+
+    Raises:
+        AmountExceeded: there is not so much left of it.
+        PaymentStateRefused: it has not been paid.
+    """
+    if intent.state is not PaymentState.SUCCEEDED:
+        raise PaymentStateRefused
+    if refund.amount > intent.captured - intent.refunded:
+        raise AmountExceeded
+    return _with_refunded(intent, intent.refunded + refund.amount, "PaymentRefundBegun", refund, now)
+
+
+def kept(intent: PaymentIntent, refund: Refund, now: datetime) -> PaymentIntent:
+    """A payment of which a part did not go back after all."""
+    return _with_refunded(intent, intent.refunded - refund.amount, "PaymentRefundFailed", refund, now)
+
+
+def _with_refunded(intent: PaymentIntent, refunded: int, name: str, refund: Refund, now: datetime) -> PaymentIntent:
+    event = Event.new(name, now, refund_id=refund.id)
+    news = {"refunded": refunded, "version": intent.version + 1, "updated_at": now, "event": event}
+    return intent.model_copy(update=news)
+
+
+def settled(refund: Refund, state: RefundState, ref: str | None, now: datetime) -> Refund:
+    """A refund that the provider has decided about."""
+    event = Event.new("RefundSucceeded" if state is RefundState.SUCCEEDED else "RefundFailed", now)
+    return refund.model_copy(update={"state": state, "ref": ref, "version": refund.version + 1, "event": event})
+
+
+def refund_due_at(refund: Refund) -> datetime | None:
+    """When somebody else has to ask for a refund, as whoever decided it has not; ``None`` once it is over."""
+    return refund.created_at + _LOOKS[0] if refund.state is RefundState.CREATED else None

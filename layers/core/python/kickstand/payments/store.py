@@ -1,10 +1,19 @@
 """Items of the payments table."""
 
 from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pynamodb.attributes import UnicodeAttribute
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
-from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState
+from kickstand.payments import rules
+from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentRequest, PaymentState, Refund, RefundState
+
+SHARDS: Final = 8
+"""Parts of the agenda."""
 
 
 class PaymentsItem(Item[Entity]):
@@ -30,6 +39,19 @@ class ProfileItem(PaymentsItem[PaymentProfile]):
         return Key(ProfileItem, f"RIDER#{rider_id}", "PAYMENT_PROFILE")
 
 
+class AgendaIndex(GlobalSecondaryIndex[Any]):
+    """What has to be looked at, by when; in shards, as everything that is under way is in it."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "agenda"
+        projection = KeysOnlyProjection()
+
+    agenda = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
 # ── Payments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -44,8 +66,95 @@ class PaymentItem(PaymentsItem[PaymentIntent]):
     held_until = Value(datetime, null=True)
     version = Value(int)
     event = Value(Event)
+    agenda = UnicodeAttribute(null=True)
+    due_at = Value(datetime, null=True)
+    by_agenda = AgendaIndex()
 
     @staticmethod
     def key(payment_id: int) -> Key["PaymentItem"]:
         """Where a payment is kept."""
         return Key(PaymentItem, f"PAYMENT#{payment_id}", "PAYMENT")
+
+    @classmethod
+    def of(cls, entity: PaymentIntent, **attributes: Any) -> "PaymentItem":  # noqa: ANN401 - as for all items
+        """The item of a payment; it stands on the agenda until it is over."""
+        return super().of(entity, **on_agenda(entity.id, rules.due_at(entity)), **attributes)
+
+
+class PaymentWaitItem(PaymentsItem[BaseModel]):
+    """The task token with which a payment's workflow waits: ``PAYMENT#<payment id>`` / ``WAIT``."""
+
+    KIND = "wait"
+
+    token = Value(str)
+    version = Value(int)
+    expires_at = Value(int)
+
+    @staticmethod
+    def key(payment_id: int) -> Key["PaymentWaitItem"]:
+        """Where the token is kept."""
+        return Key(PaymentWaitItem, f"PAYMENT#{payment_id}", "WAIT")
+
+
+class ParkedPaymentItem(PaymentsItem[BaseModel]):
+    """Says why a payment's workflow gave up: ``PAYMENT#<payment id>`` / ``PARKED``."""
+
+    KIND = "parked"
+
+    error = Value(str)
+    at = Value(datetime)
+
+    @staticmethod
+    def key(payment_id: int) -> Key["ParkedPaymentItem"]:
+        """Where the note is kept."""
+        return Key(ParkedPaymentItem, f"PAYMENT#{payment_id}", "PARKED")
+
+
+class RefundItem(PaymentsItem[Refund]):
+    """A refund: ``REFUND#<id>`` / ``REFUND``."""
+
+    KIND = "refund"
+
+    state = Value(RefundState)
+    version = Value(int)
+    event = Value(Event)
+    agenda = UnicodeAttribute(null=True)
+    due_at = Value(datetime, null=True)
+    by_agenda = AgendaIndex()
+
+    @staticmethod
+    def key(refund_id: int) -> Key["RefundItem"]:
+        """Where a refund is kept."""
+        return Key(RefundItem, f"REFUND#{refund_id}", "REFUND")
+
+    @classmethod
+    def of(cls, entity: Refund, **attributes: Any) -> "RefundItem":  # noqa: ANN401 - as for all items
+        """The item of a refund; it stands on the agenda until it is over."""
+        return super().of(entity, **on_agenda(entity.id, rules.refund_due_at(entity)), **attributes)
+
+
+def due(shard: int, now: datetime, most: int) -> tuple[list[int], list[int]]:
+    """The ids of the payments and of the refunds of a shard that are due, the oldest first; one query."""
+    until = AgendaIndex.due_at <= str(PaymentItem.due_at.serialize(now))
+    found = [item.pk.partition("#") for item in PaymentItem.by_agenda.query(str(shard), until, limit=most)]
+    payments, refunds = ([int(number) for kind, _, number in found if kind == of] for of in ("PAYMENT", "REFUND"))
+    return payments, refunds
+
+
+def on_agenda(identifier: int, at: datetime | None) -> dict[str, Any]:
+    """The keys of the index for what somebody has to look at then; none for what nobody has to."""
+    return {} if at is None else {"agenda": str(identifier % SHARDS), "due_at": at}
+
+
+class PaymentRequestItem(PaymentsItem[PaymentRequest]):
+    """What a client has asked for under a key of its own: ``REQUEST#<client>#<rider>#<digest>`` / ``REQUEST``."""
+
+    KIND = "payment_request"
+    KEYED_BY = ("name",)
+
+    expires_at = Value(int)
+
+    @staticmethod
+    def key(name: str) -> Key["PaymentRequestItem"]:
+        """Where it is kept."""
+        return Key(PaymentRequestItem, f"REQUEST#{name}", "REQUEST")

@@ -1,0 +1,44 @@
+"""What payments' workflows need: they wait for a change or for the next look, and are started and woken by changes."""
+
+from datetime import timedelta
+from typing import Final
+
+from kickstand.kernel import clock, store
+from kickstand.payments import gateway
+from kickstand.payments.model import PaymentIntent
+from kickstand.payments.store import ParkedPaymentItem, PaymentItem, PaymentWaitItem
+
+_WAITS_KEPT: Final = timedelta(days=60)
+
+
+def launch(intent: PaymentIntent) -> None:
+    """Start the workflow of a new payment; once, however often it is asked for."""
+    gateway.start_workflow(intent.id)
+
+
+def wake(intent: PaymentIntent) -> None:
+    """Tell the workflow that its payment has changed. One that is not waiting looks by itself before it waits."""
+    item = store.load(PaymentWaitItem.key(intent.id))
+    if item is not None and item.version < intent.version:
+        gateway.wake_workflow(item.token)
+
+
+def wait_for_change(payment_id: int, version: int, token: str) -> bool:
+    """Leave a task token to be woken by; answers ``False`` when the payment is not at ``version`` any more."""
+    key = PaymentWaitItem.key(payment_id)
+    expires_at = int((clock.now() + _WAITS_KEPT).timestamp())
+    wait = {"kind": PaymentWaitItem.KIND, "token": token, "version": version, "expires_at": expires_at}
+    try:
+        with store.Transaction() as tx:
+            tx.put(PaymentWaitItem(key.pk, key.sk, **wait))
+            tx.require(PaymentItem.key(payment_id), PaymentItem.version == version, otherwise=store.Contention)
+    except store.Contention:
+        return False
+    return True
+
+
+def park(payment_id: int, error: str) -> None:
+    """Keep the name of the error for which a payment's workflow gave up, beside the payment."""
+    key = ParkedPaymentItem.key(payment_id)
+    with store.Transaction() as tx:
+        tx.put(ParkedPaymentItem(key.pk, key.sk, kind=ParkedPaymentItem.KIND, error=error, at=clock.now()))
