@@ -92,6 +92,7 @@ def _change(tx: store.Transaction, before: Invoice, after: Invoice) -> None:
             item.credited.set(after.credited),
             item.state.set(after.state),
             item.payment_id.remove() if after.payment_id is None else item.payment_id.set(after.payment_id),
+            item.paid_at.remove() if after.paid_at is None else item.paid_at.set(after.paid_at),
             item.version.set(after.version),
             item.event.set(after.event),
         ],

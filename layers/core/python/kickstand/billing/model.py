@@ -20,30 +20,42 @@ class ChargeState(StrEnum):
     NOTHING_DUE = "nothing_due"
 
 
+class Subject(StrEnum):
+    """What something is owed for."""
+
+    RENTAL = "rental"
+    RESERVATION = "reservation"
+    ORDER = "order"
+
+
 class Charge(BaseModel):
-    """What one rental costs and who pays for it. There is one per rental, and it never changes.
+    """What one rental or reservation costs and who pays for it. There is one for each, and it never changes.
 
     Attributes:
-        id: the rental's id.
+        id: the rental's id, or the reservation's.
+        subject: which of them.
         rental_public_id: the rental as its partner knows it.
-        client_id: the partner who pays us; the rider pays the partner.
+        client_id: the partner whose rider it was.
         product_id: the partner's product that the ride is sold under, if any.
         rider_id: whose ride it was.
         network_id: where, and so who issues the receipt.
         fare: the lines, with VAT; the currency of all amounts.
+        invoice_id: the invoice by which the rider pays us; without one, the partner pays us and the rider the partner.
         recorded_at: when it became owed, in UTC; also the receipt's date.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: int
-    rental_public_id: UUID
+    subject: Subject = Subject.RENTAL
+    rental_public_id: UUID | None = None
     client_id: int
     product_id: int | None = None
     rider_id: int
     network_id: int
     fare: Fare
     state: ChargeState
+    invoice_id: int | None = None
     recorded_at: datetime
 
 
@@ -126,14 +138,6 @@ class InvoiceKind(StrEnum):
     """Takes back an invoice, or a part of it."""
 
 
-class Subject(StrEnum):
-    """What an invoice is about."""
-
-    RENTAL = "rental"
-    RESERVATION = "reservation"
-    ORDER = "order"
-
-
 class InvoiceState(StrEnum):
     """Whether anything is to be paid of it."""
 
@@ -167,6 +171,7 @@ class Invoice(BaseModel):
     """What a rider owes us, or has paid, as tax law wants it: written once and never changed, but for its payment.
 
     Attributes:
+        token: names it to whoever was told it, and to nobody who guesses.
         network_id: who issues it.
         subject_id: the rental, reservation or order.
         credits: the invoice that a credit note takes back.
@@ -175,7 +180,8 @@ class Invoice(BaseModel):
         total: what is to be paid, VAT included; negative on a credit note.
         paid: how much of it has been paid.
         credited: how much of it credit notes have taken back.
-        payment_id: the payment that is under way, or that has paid last.
+        payment_id: the payment that is under way; on the invoice of an order, the one that has paid it.
+        paid_at: when the last of it was paid.
         receipt_email: where it is mailed to; the rider's own address where it is missing.
         document: where its PDF is kept, once it is written.
         version: counts the changes.
@@ -185,6 +191,7 @@ class Invoice(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: int
+    token: str = Field(repr=False)
     kind: InvoiceKind = InvoiceKind.INVOICE
     client_id: int
     rider_id: int
@@ -201,6 +208,7 @@ class Invoice(BaseModel):
     credited: Annotated[int, Field(ge=0)] = 0
     state: InvoiceState
     payment_id: int | None = None
+    paid_at: datetime | None = None
     receipt_email: str | None = Field(default=None, repr=False)
     document: str | None = None
     recorded_at: datetime
@@ -211,3 +219,79 @@ class Invoice(BaseModel):
     def due(self) -> int:
         """What is still to be paid, in minor units."""
         return max(0, self.total - self.paid - self.credited)
+
+
+class InvoiceDocument(BaseModel):
+    """Everything that an invoice's document shows. The same invoice in the same state always makes the same document.
+
+    Attributes:
+        issued_at: local time of the network.
+        about: what it is for.
+        standing: whether it has been paid.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: InvoiceKind
+    number: str
+    issued_at: datetime
+    issuer: Issuer
+    network: str
+    about: str
+    standing: str
+    currency: Currency
+    lines: tuple[InvoiceLine, ...]
+    vat_sums: tuple[VatSum, ...]
+    net: int
+    vat: int
+    total: int
+    notes: tuple[str, ...] = ()
+
+
+# ── Debts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Debt(BaseModel):
+    """An invoice for riding that is not paid in full.
+
+    Attributes:
+        overdue: whether it was to be collected and could not be: now the rider has to do something.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    invoice_id: int
+    overdue: bool = False
+
+
+class Debts(BaseModel):
+    """What a rider has not paid yet for riding.
+
+    Attributes:
+        user_key: what the partner calls the rider, as it stands in keys; riders without it start by other means.
+        debts: the oldest first.
+        version: counts the changes.
+        event: what happened last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rider_id: int
+    user_key: str | None = None
+    debts: tuple[Debt, ...] = ()
+    version: int = 0
+    event: Event
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the rider has to do something."""
+        return any(debt.overdue for debt in self.debts)
+
+
+class RideHold(BaseModel):
+    """Says that an amount is held for a rental: the first hold; it may have been renewed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rental_id: int
+    payment_id: int

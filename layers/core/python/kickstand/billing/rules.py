@@ -1,7 +1,8 @@
 """How a charge becomes a receipt, and what invoices say; pure."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from kickstand.billing.errors import CreditRefused
@@ -9,6 +10,7 @@ from kickstand.billing.model import (
     Charge,
     ChargeState,
     Invoice,
+    InvoiceDocument,
     InvoiceKind,
     InvoiceLine,
     InvoiceState,
@@ -20,6 +22,7 @@ from kickstand.billing.model import (
 )
 from kickstand.fleet.model import Network
 from kickstand.kernel import ids
+from kickstand.kernel.currencies import formatted
 from kickstand.kernel.events import Event
 from kickstand.kernel.money import round_half_up
 from kickstand.kernel.place import Position
@@ -51,6 +54,8 @@ _NOTES: Final = {
     LineKind.WAIVER: "This ride has ended with no charge.",
     LineKind.LEFT_UNLOCKED: "The fee for leaving the vehicle unlocked is outside the scope of VAT.",
 }
+
+_SUBJECTS: Final = {Subject.RENTAL: "Ride", Subject.RESERVATION: "Reservation", Subject.ORDER: "Order"}
 
 
 def charge(rental: Rental, fare: Fare, at: datetime) -> Charge:
@@ -87,7 +92,7 @@ def receipt(charge: Charge, rental: Rental, ended_at: datetime, network: Network
         distance_m=rental.distance_m,
         currency=charge.fare.currency,
         lines=tuple(_line(each) for each in charge.fare.lines),
-        vat_sums=vat_sums(charge.fare),
+        vat_sums=vat_sums(charge.fare.lines),
         net=charge.fare.net,
         vat=charge.fare.vat,
         total=charge.fare.total,
@@ -105,16 +110,24 @@ def receipt_number(charge_id: int, year: int) -> str:
     return f"{year}-{digits[:4]}-{digits[4:8]}-{digits[8:]}"
 
 
-def vat_sums(fare: Fare) -> tuple[VatSum, ...]:
+class _Taxed(Protocol):
+    @property
+    def vat_percent(self) -> int | None: ...
+    @property
+    def net(self) -> int: ...
+    @property
+    def vat(self) -> int: ...
+
+
+def vat_sums(lines: Iterable[_Taxed]) -> tuple[VatSum, ...]:
     """Net and VAT by rate, the highest rate first and what is outside the scope of VAT last."""
-    rates = sorted(
-        {line.vat_percent for line in fare.lines}, key=lambda rate: -1 if rate is None else rate, reverse=True
-    )
+    known = tuple(lines)
+    rates = sorted({line.vat_percent for line in known}, key=lambda rate: -1 if rate is None else rate, reverse=True)
     return tuple(
         VatSum(
             percent=rate,
-            net=sum(line.net for line in fare.lines if line.vat_percent == rate),
-            vat=sum(line.vat for line in fare.lines if line.vat_percent == rate),
+            net=sum(line.net for line in known if line.vat_percent == rate),
+            vat=sum(line.vat for line in known if line.vat_percent == rate),
         )
         for rate in rates
     )
@@ -165,8 +178,10 @@ def for_order(order: Order, network: Network, at: datetime) -> Invoice:
         )
         for line in order.lines
     )
+    invoice_id = ids.new_id()
     return Invoice(
-        id=ids.new_id(),
+        id=invoice_id,
+        token=ids.new_token(invoice_id),
         client_id=order.client_id,
         rider_id=order.rider_id,
         network_id=network.id,
@@ -179,6 +194,7 @@ def for_order(order: Order, network: Network, at: datetime) -> Invoice:
         paid=order.total,
         state=InvoiceState.PAID,
         payment_id=order.payment_id,
+        paid_at=at,
         receipt_email=order.receipt_email,
         recorded_at=at,
         event=Event.new("InvoiceRecorded", at),
@@ -206,8 +222,10 @@ def for_ride(
         client_id: whose rider it was.
         rider_id: who pays.
     """
+    invoice_id = ids.new_id()
     return Invoice(
-        id=ids.new_id(),
+        id=invoice_id,
+        token=ids.new_token(invoice_id),
         client_id=client_id,
         rider_id=rider_id,
         network_id=network.id,
@@ -234,18 +252,13 @@ def for_ride(
 
 def paid(invoice: Invoice, amount: int, at: datetime) -> Invoice:
     """An invoice of which ``amount`` has been paid; no payment of it is under way any more."""
-    return _settled(
-        invoice.model_copy(update={"paid": invoice.paid + amount, "payment_id": None, "version": invoice.version + 1}),
-        Event.new("InvoicePaid", at, amount=amount),
-    )
+    changes = {"paid": invoice.paid + amount, "paid_at": at, "payment_id": None}
+    return _changed(invoice, changes, Event.new("InvoicePaid", at))
 
 
 def credited(invoice: Invoice, note: Invoice, at: datetime) -> Invoice:
     """An invoice of which a credit note takes back a part, or all."""
-    return _settled(
-        invoice.model_copy(update={"credited": invoice.credited - note.total, "version": invoice.version + 1}),
-        Event.new("InvoiceCredited", at, credit_note=note.id),
-    )
+    return _changed(invoice, {"credited": invoice.credited - note.total}, Event.new("InvoiceCredited", at))
 
 
 def credit_note(invoice: Invoice, amount: int, network: Network, at: datetime) -> Invoice:
@@ -266,8 +279,10 @@ def credit_note(invoice: Invoice, amount: int, network: Network, at: datetime) -
         for line, old, new in zip(invoice.lines, taken, take, strict=True)
         if (old.net, old.vat) != (new.net, new.vat)
     )
+    note_id = ids.new_id()
     return Invoice(
-        id=ids.new_id(),
+        id=note_id,
+        token=ids.new_token(note_id),
         kind=InvoiceKind.CREDIT_NOTE,
         client_id=invoice.client_id,
         rider_id=invoice.rider_id,
@@ -286,9 +301,66 @@ def credit_note(invoice: Invoice, amount: int, network: Network, at: datetime) -
     )
 
 
-def _settled(invoice: Invoice, event: Event) -> Invoice:
-    state = InvoiceState.OPEN if invoice.due else InvoiceState.PAID
-    return invoice.model_copy(update={"state": state, "event": event})
+def series_number(invoice: Invoice, position: int) -> str:
+    """The number at a position of a series, such as ``7-2026-000123``; on credit notes ``7-C2026-000001``.
+
+    The network comes first: numbers are unique for a company that operates several.
+    """
+    letter = "C" if invoice.kind is InvoiceKind.CREDIT_NOTE else ""
+    return f"{invoice.network_id}-{letter}{invoice.year}-{position:06d}"
+
+
+def invoice_key(invoice: Invoice) -> str:
+    """Where the document of a numbered invoice is kept; what it says of an unpaid one is kept apart."""
+    suffix = "-open" if invoice.state is InvoiceState.OPEN else ""
+    return f"invoices/{invoice.network_id}/{invoice.year}/{invoice.number}{suffix}.pdf"
+
+
+def invoice_document(invoice: Invoice, number: str, network: Network, original: Invoice | None) -> InvoiceDocument:
+    """What the document of an invoice shows, in the network's local time.
+
+    Args:
+        invoice: the invoice or credit note.
+        number: its number.
+        network: who issues it.
+        original: the invoice that a credit note takes back.
+    """
+    zone = ZoneInfo(network.timezone)
+    notes: tuple[str, ...] = ()
+    if original is not None:
+        when = original.recorded_at.astimezone(zone)
+        notes = (f"This credit note takes back invoice {original.number} of {when:%-d %B %Y}, in whole or in part.",)
+    return InvoiceDocument(
+        kind=invoice.kind,
+        number=number,
+        issued_at=invoice.recorded_at.astimezone(zone),
+        issuer=network.issuer,
+        network=network.name,
+        about=f"{_SUBJECTS[invoice.subject]} {invoice.subject_id}",
+        standing=_standing(invoice, zone),
+        currency=invoice.currency,
+        lines=invoice.lines,
+        vat_sums=vat_sums(invoice.lines),
+        net=sum(line.net for line in invoice.lines),
+        vat=sum(line.vat for line in invoice.lines),
+        total=invoice.total,
+        notes=notes,
+    )
+
+
+def _standing(invoice: Invoice, zone: ZoneInfo) -> str:
+    if invoice.kind is InvoiceKind.CREDIT_NOTE:
+        return f"{formatted(-invoice.total, invoice.currency)} in your favour"
+    if invoice.state is InvoiceState.OPEN:
+        return f"To be paid: {formatted(invoice.due, invoice.currency)}"
+    if invoice.paid_at is None:
+        return "There is nothing to pay"
+    return f"Paid on {invoice.paid_at.astimezone(zone):%-d %B %Y}"
+
+
+def _changed(invoice: Invoice, changes: dict[str, Any], event: Event) -> Invoice:
+    after = invoice.model_copy(update={**changes, "version": invoice.version + 1, "event": event})
+    return after.model_copy(update={"state": InvoiceState.OPEN if after.due else InvoiceState.PAID})
 
 
 def _shares(invoice: Invoice, amount: int) -> list[InvoiceLine]:
