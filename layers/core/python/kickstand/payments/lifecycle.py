@@ -1,7 +1,7 @@
 """What payments' workflows need: they wait for a change or for the next look, and are started and woken by changes."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from kickstand.kernel import clock, store
 from kickstand.payments import gateway
@@ -27,7 +27,7 @@ def wait_for_change(payment_id: int, version: int, token: str) -> bool:
     """Leave a task token to be woken by; answers ``False`` when the payment is not at ``version`` any more."""
     key = PaymentWaitItem.key(payment_id)
     expires_at = int((clock.now() + _WAITS_KEPT).timestamp())
-    wait = {"kind": PaymentWaitItem.KIND, "token": token, "version": version, "expires_at": expires_at}
+    wait: dict[str, Any] = {"kind": PaymentWaitItem.KIND, "token": token, "version": version, "expires_at": expires_at}
     try:
         with store.Transaction() as tx:
             tx.put(PaymentWaitItem(key.pk, key.sk, **wait))
