@@ -77,3 +77,32 @@ def test_an_attribute_that_holds_a_model_can_be_set() -> None:
     item = store.load(key)
     assert item
     assert item.entity == Door(id=1, colour=Colour(name="blue"))
+
+
+class Box(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    kind: str
+
+
+class BoxItem(House, Item[Box]):
+    KIND = "box_item"
+
+    class Meta:
+        table_name = "FleetTable"
+        region = "eu-north-1"
+
+    @staticmethod
+    def key(box_id: int) -> Key["BoxItem"]:
+        return Key(BoxItem, f"BOX#{box_id}", "BOX")
+
+
+def test_an_entity_has_a_kind_of_its_own() -> None:
+    box = Box(id=1, kind="wooden")
+    with store.Transaction() as tx:
+        tx.create(BoxItem.of(box))
+    found = store.load(BoxItem.key(1))
+    assert found is not None
+    assert found.entity == box
+    assert found.kind == "box_item"

@@ -137,6 +137,11 @@ def _settings() -> dict[str, Any]:
     }
 
 
+def _kept_as(field: str) -> str:
+    """The attribute that holds an entity's field; its ``kind`` makes room for the one that says which item it is."""
+    return "entity_kind" if field == "kind" else field
+
+
 class _ItemMeta(MetaModel):
     """Gives an item class an attribute for every field of the entity it holds."""
 
@@ -145,9 +150,10 @@ class _ItemMeta(MetaModel):
         for entity in entities:
             namespace["ENTITY"] = entity
             for field_name, info in entity.model_fields.items():
-                if not any(hasattr(base, field_name) for base in bases):
+                name_here = _kept_as(field_name)
+                if not any(hasattr(base, name_here) for base in bases):
                     type_, null = _without_none(info.annotation)
-                    namespace.setdefault(field_name, Value(type_, null=null))
+                    namespace.setdefault(name_here, Value(type_, null=null))
         return super().__new__(cls, name, bases, namespace, **options)  # type: ignore[no-untyped-call]
 
 
@@ -186,7 +192,7 @@ class Item(Model, Generic[Entity], metaclass=_ItemMeta):
     def of(cls, entity: Entity, **attributes: Any) -> Self:  # noqa: ANN401
         """The item of ``entity``; ``attributes`` are the keys of indexes and whatever else the entity does not know."""
         key = cls.key_of(entity)
-        values = {name: getattr(entity, name) for name in type(entity).model_fields}
+        values = {_kept_as(name): getattr(entity, name) for name in type(entity).model_fields}
         return cls(key.pk, key.sk, kind=cls.KIND, **values, **attributes)
 
     @classmethod
@@ -197,8 +203,8 @@ class Item(Model, Generic[Entity], metaclass=_ItemMeta):
     @property
     def entity(self) -> Entity:
         """The validated entity inside this item."""
-        fields = self.ENTITY.model_fields
-        values = {name: value for name, value in self.attribute_values.items() if name in fields and value is not None}
+        kept = self.attribute_values
+        values = {name: value for name in self.ENTITY.model_fields if (value := kept.get(_kept_as(name))) is not None}
         return self.ENTITY.model_construct(**values)  # type: ignore[return-value]
 
     @classmethod

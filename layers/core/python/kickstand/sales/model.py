@@ -87,6 +87,8 @@ class Offer(BaseModel):
             raise ValueError("a subscription needs a validity")
         if self.kind is OfferKind.GIFT_CODE and not self.value:
             raise ValueError("a gift code needs a value")
+        if self.kind is OfferKind.GIFT_CODE and self.vat_percent:
+            raise ValueError("a gift code is money: what is bought with it is taxed")
         return self
 
 
@@ -131,6 +133,14 @@ ORDER_STATES: Final = Machine[OrderState, OrderTrigger](
 )
 
 
+class PaymentMethod(StrEnum):
+    """What an order can be paid with."""
+
+    CARD = "card"
+    WALLET = "wallet"
+    BLIK = "blik"
+
+
 class OrderLine(BaseModel):
     """One line of an order.
 
@@ -162,6 +172,7 @@ class AppliedDiscount(BaseModel):
     Attributes:
         amount: what it takes off, in minor units.
         percent: its rate, where it has one.
+        once: whether it counts as the rider's only use of the code.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -169,6 +180,7 @@ class AppliedDiscount(BaseModel):
     code: str
     amount: Price
     percent: int | None = None
+    once: bool
 
 
 class Order(BaseModel):
@@ -178,6 +190,7 @@ class Order(BaseModel):
         token: names it to whoever was told it, and to nobody who guesses.
         network_id: who sells.
         offer: the product as it was when it was ordered; for subscriptions and their renewals.
+        gifts: likewise, the products of all lines; for gift codes.
         subscription_id: what a renewal renews, or what the order has become.
         vat: the VAT inside :attr:`total`, in minor units.
         email: where gift codes go.
@@ -206,6 +219,7 @@ class Order(BaseModel):
     total: Price
     vat: Price
     offer: Offer | None = None
+    gifts: tuple[Offer, ...] = ()
     subscription_id: int | None = None
     email: str | None = Field(default=None, repr=False)
     receipt_email: str | None = Field(default=None, repr=False)
@@ -267,13 +281,13 @@ class Voucher(BaseModel):
     """A gift code that somebody has bought.
 
     Attributes:
-        code: in capitals; whoever has it has its value.
+        digest: of the code, SHA-256 in hexadecimal; whoever has the code has its value.
         redeemed_by: the rider whose wallet has got it.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    code: str = Field(repr=False)
+    digest: str
     client_id: int
     network_id: int
     order_id: int
@@ -281,9 +295,38 @@ class Voucher(BaseModel):
     value: Annotated[int, Field(gt=0)]
     state: VoucherState = VoucherState.ISSUED
     issued_at: datetime
-    expires_at: datetime | None = None
+    valid_until: datetime | None = None
     redeemed_by: int | None = None
     redeemed_at: datetime | None = None
+
+
+class Gift(BaseModel):
+    """A gift code as its buyer gets it; the value in minor units."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(repr=False)
+    value: int
+    valid_until: datetime | None = None
+
+
+class GiftLetter(BaseModel):
+    """The gift codes of an order, on their way to whoever has bought them: the only place that knows them.
+
+    Attributes:
+        email: where they go.
+        event: what happened last.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    order_id: int
+    rider_id: int
+    network_id: int
+    email: str = Field(repr=False)
+    currency: Currency
+    gifts: tuple[Gift, ...] = Field(repr=False)
+    event: Event
 
 
 class SubscriptionState(StrEnum):

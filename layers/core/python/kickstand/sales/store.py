@@ -3,11 +3,25 @@
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from kickstand.kernel.events import Event
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
-from kickstand.sales.model import Subscription, SubscriptionState
+from kickstand.sales.model import (
+    DiscountCode,
+    GiftLetter,
+    Offer,
+    OfferState,
+    Order,
+    OrderKind,
+    OrderState,
+    Subscription,
+    SubscriptionState,
+    Voucher,
+    VoucherState,
+)
 
 SHARDS: Final = 8
 
@@ -34,6 +48,65 @@ class AgendaIndex(GlobalSecondaryIndex[Any]):
 def shard(identifier: int) -> str:
     """The part of the agenda in which what is named so waits: one partition would slow down all at once."""
     return str(identifier % SHARDS)
+
+
+# ── Offers ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class OfferItem(SalesItem[Offer]):
+    """A product: ``CLIENT#<client id>`` / ``OFFER#<id>``, all of a client's beside each other."""
+
+    KIND = "offer"
+    KEYED_BY = ("client_id", "id")
+
+    @staticmethod
+    def key(client_id: int, offer_id: int) -> Key["OfferItem"]:
+        """Where a product is kept."""
+        return Key(OfferItem, f"CLIENT#{client_id}", f"OFFER#{offer_id:016d}")
+
+
+def offers_of(client_id: int) -> list[Offer]:
+    """All products of a client, the oldest first; one query."""
+    found = OfferItem.query(f"CLIENT#{client_id}", OfferItem.sk.startswith("OFFER#"), consistent_read=True)
+    return [item.entity for item in found]
+
+
+# ── Orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class OrderItem(SalesItem[Order]):
+    """An order: ``RIDER#<rider id>`` / ``ORDER#<id>``; on the agenda while it waits for its rider to pay it."""
+
+    KIND = "order"
+    KEYED_BY = ("rider_id", "id")
+
+    agenda = UnicodeAttribute(null=True)
+    due_at = Value(datetime, null=True)
+    version = Value(int)
+    event = Value(Event)
+
+    @staticmethod
+    def key(rider_id: int, order_id: int) -> Key["OrderItem"]:
+        """Where an order is kept."""
+        return Key(OrderItem, f"RIDER#{rider_id}", f"ORDER#{order_id:016d}")
+
+    @classmethod
+    def waiting(cls, order: Order) -> "OrderItem":
+        """The item; a renewal is withdrawn by whoever renews."""
+        waits = order.state is OrderState.PENDING and order.payment_id is None and order.kind is not OrderKind.RENEWAL
+        return cls.of(order, agenda=shard(order.id), due_at=order.expires_at) if waits else cls.of(order)
+
+
+def latest_orders(rider_id: int, most: int) -> list[Order]:
+    """A rider's orders, at most ``most``, newest first; one query."""
+    found = OrderItem.query(
+        f"RIDER#{rider_id}",
+        OrderItem.sk.startswith("ORDER#"),
+        consistent_read=True,
+        scan_index_forward=False,
+        limit=most,
+    )
+    return [item.entity for item in found]
 
 
 # ── Subscriptions ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,6 +147,74 @@ class EndedSubscriptionItem(SalesItem[Subscription]):
     def key(rider_id: int, subscription_id: int) -> Key["EndedSubscriptionItem"]:
         """Where a subscription is kept that is over."""
         return Key(EndedSubscriptionItem, f"RIDER#{rider_id}", f"SUBSCRIPTION#{subscription_id:016d}")
+
+
+# ── Codes ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class DiscountCodeItem(SalesItem[DiscountCode]):
+    """A discount code: ``DISCOUNT#<client id>#<code>`` / ``DISCOUNT``."""
+
+    KIND = "discount_code"
+    KEYED_BY = ("client_id", "code")
+
+    uses = Value(int)
+    state = Value(OfferState)
+
+    @staticmethod
+    def key(client_id: int, code: str) -> Key["DiscountCodeItem"]:
+        """Where a code is kept."""
+        return Key(DiscountCodeItem, f"DISCOUNT#{client_id}#{code}", "DISCOUNT")
+
+
+class DiscountUseItem(SalesItem[BaseModel]):
+    """Says which order has a rider's only use of a code: ``DISCOUNT#<client id>#<code>`` / ``RIDER#<rider id>``."""
+
+    KIND = "discount_use"
+
+    order_id = Value(int)
+
+    @staticmethod
+    def key(client_id: int, code: str, rider_id: int) -> Key["DiscountUseItem"]:
+        """Where the use is kept."""
+        return Key(DiscountUseItem, f"DISCOUNT#{client_id}#{code}", f"RIDER#{rider_id}")
+
+    @classmethod
+    def marking(cls, order: Order, code: str) -> "DiscountUseItem":
+        """The use by this order."""
+        key = cls.key(order.client_id, code, order.rider_id)
+        return cls(key.pk, key.sk, kind=cls.KIND, order_id=order.id)
+
+
+class VoucherItem(SalesItem[Voucher]):
+    """A gift code: ``VOUCHER#<client id>#<digest>`` / ``VOUCHER``."""
+
+    KIND = "voucher"
+    KEYED_BY = ("client_id", "digest")
+
+    state = Value(VoucherState)
+    redeemed_by = Value(int, null=True)
+    redeemed_at = Value(datetime, null=True)
+
+    @staticmethod
+    def key(client_id: int, digest: str) -> Key["VoucherItem"]:
+        """Where a gift code is kept."""
+        return Key(VoucherItem, f"VOUCHER#{client_id}#{digest}", "VOUCHER")
+
+
+class GiftLetterItem(SalesItem[GiftLetter]):
+    """The gift codes of an order, in the clear: ``RIDER#<rider id>`` / ``GIFTS#<order id>``; gone after a time."""
+
+    KIND = "gift_letter"
+    KEYED_BY = ("rider_id", "order_id")
+
+    expires_at = Value(int, null=True)
+    event = Value(Event)
+
+    @staticmethod
+    def key(rider_id: int, order_id: int) -> Key["GiftLetterItem"]:
+        """Where the codes are kept."""
+        return Key(GiftLetterItem, f"RIDER#{rider_id}", f"GIFTS#{order_id:016d}")
 
 
 # ── The agenda ───────────────────────────────────────────────────────────────────────────────────────────────────────
