@@ -12,20 +12,27 @@ from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.errors import Contention, DomainError
 from kickstand.kernel.events import Event
-from kickstand.sales import periods, subscriptions
-from kickstand.sales.errors import NotCancellable, SubscriptionExists, SubscriptionNotFound, SubscriptionRequired
+from kickstand.sales import orders, periods, subscriptions
+from kickstand.sales.errors import (
+    NotCancellable,
+    OrderClosed,
+    SubscriptionExists,
+    SubscriptionNotFound,
+    SubscriptionRequired,
+)
 from kickstand.sales.model import (
     Offer,
     OfferKind,
     Order,
     OrderKind,
     OrderLine,
+    OrderState,
     Subscription,
     SubscriptionState,
     Validity,
     ValidityUnit,
 )
-from kickstand.sales.store import EndedSubscriptionItem, SubscriptionItem, due, shard
+from kickstand.sales.store import EndedSubscriptionItem, OrderItem, SubscriptionItem, due, shard
 from local.server import Tables
 from tests.support.capacity import measured
 from tests.support.city import City
@@ -104,10 +111,12 @@ def changed(subscription: Subscription, after: Subscription) -> Subscription:
     return after
 
 
-def renewal_of(city: City, subscription: Subscription) -> Order:
+def renewal_of(city: City, subscription: Subscription, **changes: Any) -> Order:
     """An order by which a subscription is being renewed."""
-    renewal = order(city, subscription.rider_id, kind=OrderKind.RENEWAL, subscription_id=subscription.id)
+    renewal = order(city, subscription.rider_id, kind=OrderKind.RENEWAL, subscription_id=subscription.id, **changes)
     changed(subscription, periods.renewing(subscription, renewal.id, clock.now()))
+    with store.Transaction() as tx:
+        tx.create(OrderItem.waiting(renewal))
     return renewal
 
 
@@ -184,9 +193,19 @@ def test_the_next_one_keeps_the_last_one_beside_it(city: City, rider: int) -> No
 
 def test_none_follows_while_a_renewal_is_paid(city: City, rider: int) -> None:
     old = activated(city, rider, clock.now() - 40 * DAY)
-    renewal_of(city, old)
+    renewal_of(city, old, payment_id=13)
     with pytest.raises(SubscriptionExists):
         activated(city, rider)
+
+
+def test_one_that_follows_withdraws_the_renewal_of_the_last_one(city: City, rider: int) -> None:
+    old = activated(city, rider, clock.now() - 40 * DAY)
+    renewal = renewal_of(city, old)
+    assert activated(city, rider) == kept(rider)
+    store.begin()
+    assert orders.find(rider, renewal.id).state is OrderState.CANCELLED
+    assert subscriptions.due(clock.now() + 400 * DAY)  # the new one, and no order of this rider
+    assert not [each for each in subscriptions.due(clock.now() + 400 * DAY) if each.order_id == renewal.id]
 
 
 def test_a_renewal_adds_a_period_once(city: City, rider: int) -> None:
@@ -200,7 +219,7 @@ def test_a_renewal_adds_a_period_once(city: City, rider: int) -> None:
 
     extended = pay()
     assert extended.valid_until > subscription.valid_until + 27 * DAY
-    with pytest.raises(SubscriptionNotFound):
+    with pytest.raises(OrderClosed):
         pay()
     assert kept(rider) == extended
 
@@ -215,7 +234,7 @@ def test_of_16_payments_of_a_renewal_at_once_one_counts(city: City, rider: int) 
 
     found = in_threads(16, pay)
     assert len([each for each in found if isinstance(each, Subscription)]) == 1
-    assert {each for each in found if not isinstance(each, Subscription)} <= {Contention, SubscriptionNotFound}
+    assert {each for each in found if not isinstance(each, Subscription)} <= {Contention, OrderClosed}
     extended = kept(rider)
     assert extended is not None
     assert extended.periods == 2
@@ -230,11 +249,12 @@ def test_a_failed_renewal_waits_for_its_next_attempt(city: City, rider: int) -> 
         subscriptions.renewal_failed(tx, renewal, now)
     found = kept(rider)
     assert found is not None
-    assert (found.attempts, found.due_at, found.renewal_id) == (1, now + DAY, renewal.id)
+    assert (found.due_at, found.renewal_id) == (now + DAY, renewal.id)
     stranger = order(city, rider, kind=OrderKind.RENEWAL, subscription_id=subscription.id)
     store.begin()
-    with pytest.raises(SubscriptionNotFound):
-        subscriptions.renewal_failed(store.Transaction(), stranger, now)
+    with store.Transaction() as tx:
+        subscriptions.renewal_failed(tx, stranger, now)
+    assert kept(rider) == found
 
 
 def test_cancelling(city: City, rider: int) -> None:

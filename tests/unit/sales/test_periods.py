@@ -218,7 +218,9 @@ def test_a_failed_renewal_is_tried_after_one_three_and_five_days() -> None:
     subscription = periods.renewing(opened(), 12, NOON)
     at, tries = subscription.valid_until - DAY, []
     while subscription.auto_renew:
-        subscription = periods.unpaid(subscription, at)
+        subscription = periods.tried(subscription, 13, at)
+        assert subscription.due_at == at + timedelta(minutes=5)
+        subscription = periods.failed(subscription, at)
         assert subscription.due_at is not None
         tries.append(subscription.due_at - at)
         at = subscription.due_at
@@ -228,15 +230,29 @@ def test_a_failed_renewal_is_tried_after_one_three_and_five_days() -> None:
     assert subscription.renewal_id == 12  # still to be withdrawn
 
 
+def test_whoever_fails_without_having_been_asked_has_not_been_asked_less_often() -> None:
+    assert periods.failed(periods.renewing(opened(), 12, NOON), NOON).due_at == NOON + DAY
+
+
+def test_the_rider_is_asked_once_for_a_payment() -> None:
+    tried = periods.tried(periods.renewing(opened(), 12, NOON), 13, NOON)
+    assert not periods.waits_for(tried, 13)
+    waiting = periods.waiting(tried, 13, NOON)
+    assert periods.waits_for(waiting, 13)
+    assert periods.waits_for(periods.looked_after(waiting, NOON + DAY), 13)
+    assert not periods.waits_for(waiting, 14)
+
+
 def test_a_renewal_that_succeeds_forgets_what_failed() -> None:
-    subscription = periods.unpaid(periods.renewing(opened(), 12, NOON), NOON)
+    subscription = periods.unaffordable(periods.renewing(opened(), 12, NOON), NOON)
+    assert (subscription.attempts, subscription.due_at) == (1, NOON + DAY)
     assert periods.renewed(subscription, order(id=12), NOON + DAY, OSLO).attempts == 0
 
 
 def test_one_that_is_cancelled_is_not_tried_again() -> None:
     cancelled = periods.cancelled(periods.renewing(opened(), 12, NOON), NOON + DAY)
     assert cancelled.due_at == NOON + DAY  # the order has to be withdrawn
-    failed = periods.unpaid(cancelled, NOON + 2 * DAY)
+    failed = periods.failed(cancelled, NOON + 2 * DAY)
     assert not failed.auto_renew
     assert failed.event.data["again"] is False
     assert periods.given_up(failed, NOON + 2 * DAY).due_at == failed.valid_until

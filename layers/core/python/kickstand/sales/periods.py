@@ -8,13 +8,24 @@ from zoneinfo import ZoneInfo
 from kickstand.kernel import ids
 from kickstand.kernel.events import Event
 from kickstand.sales.errors import NotCancellable, OfferClosed
-from kickstand.sales.model import Order, Subscription, SubscriptionState, Validity, ValidityUnit
+from kickstand.sales.model import (
+    ORDER_STATES,
+    Order,
+    OrderTrigger,
+    Subscription,
+    SubscriptionState,
+    Validity,
+    ValidityUnit,
+)
 
 _DAY: Final = timedelta(days=1)
 _AHEAD: Final = _DAY
 _SHORTLY: Final = timedelta(hours=1)
 RETRIES: Final = (1 * _DAY, 3 * _DAY, 5 * _DAY)
 """How long after a failed renewal the next attempt follows; after the last one there is none."""
+SOON: Final = timedelta(minutes=5)
+LATER: Final = timedelta(hours=6)
+"""When a payment that is under way is looked at: it tells by itself how it ends."""
 
 
 def end_of(start: datetime, validity: Validity, timezone: str, periods: int = 1) -> datetime:
@@ -104,19 +115,39 @@ def looked_after(subscription: Subscription, due_at: datetime) -> Subscription:
     return subscription.model_copy(update={"due_at": due_at, "version": subscription.version + 1})
 
 
-def waiting(subscription: Subscription, payment_id: int, at: datetime, due_at: datetime) -> Subscription:
-    """The subscription whose renewal waits for the rider, who has to confirm the payment."""
-    return _changed(subscription, Event.new("SubscriptionRenewalWaits", at, payment_id=payment_id), due_at=due_at)
+def tried(subscription: Subscription, payment_id: int, at: datetime) -> Subscription:
+    """The subscription whose renewal is being paid; soon it is seen whether that needs the rider."""
+    return _changed(
+        subscription,
+        Event.new("SubscriptionRenewalTried", at, payment_id=payment_id),
+        attempts=subscription.attempts + 1,
+        due_at=at + SOON,
+    )
 
 
-def unpaid(subscription: Subscription, at: datetime) -> Subscription:
-    """The subscription whose renewal could not be paid: it is tried again, until that has been done often enough."""
-    attempts = subscription.attempts + 1
+def waiting(subscription: Subscription, payment_id: int, at: datetime) -> Subscription:
+    """The subscription whose rider has to confirm the payment of its renewal."""
+    return _changed(subscription, Event.new("SubscriptionRenewalWaits", at, payment_id=payment_id), due_at=at + LATER)
+
+
+def waits_for(subscription: Subscription, payment_id: int) -> bool:
+    """Whether its rider has been asked to confirm a payment."""
+    event = subscription.event
+    return event.name == "SubscriptionRenewalWaits" and event.data["payment_id"] == payment_id
+
+
+def unaffordable(subscription: Subscription, at: datetime) -> Subscription:
+    """The subscription whose rider has nothing to pay its renewal with."""
+    return failed(subscription.model_copy(update={"attempts": subscription.attempts + 1}), at)
+
+
+def failed(subscription: Subscription, at: datetime) -> Subscription:
+    """The subscription whose renewal was not paid: it is tried again, unless that has been done often enough."""
+    attempts = max(1, subscription.attempts)
     again = subscription.auto_renew and attempts <= len(RETRIES)
     return _changed(
         subscription,
         Event.new("SubscriptionRenewalFailed", at, attempt=attempts, again=again),
-        attempts=attempts,
         auto_renew=again,
         due_at=at + RETRIES[attempts - 1] if again else at,
     )
@@ -131,6 +162,13 @@ def given_up(subscription: Subscription, at: datetime) -> Subscription:
         renewal_id=None,
         due_at=max(at, subscription.valid_until),
     )
+
+
+def withdrawn(renewal: Order, at: datetime) -> Order:
+    """The order by which nothing is renewed any more, as another subscription has begun."""
+    state = ORDER_STATES.next(renewal.state, OrderTrigger.CANCEL)
+    event = Event.new("OrderCancelled", at)
+    return renewal.model_copy(update={"state": state, "version": renewal.version + 1, "event": event})
 
 
 def check_cancellable(subscription: Subscription) -> None:

@@ -1,15 +1,20 @@
 """Use cases about subscriptions: a rider's right to ride at a plan for a time."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
 from kickstand.sales import periods
-from kickstand.sales.errors import SubscriptionExists, SubscriptionNotFound, SubscriptionRequired
-from kickstand.sales.model import Order, Subscription, SubscriptionState
-from kickstand.sales.store import EndedSubscriptionItem, SubscriptionItem
+from kickstand.sales import store as sales
+from kickstand.sales.errors import OrderClosed, SubscriptionExists, SubscriptionNotFound, SubscriptionRequired
+from kickstand.sales.model import Order, OrderState, Subscription, SubscriptionState
+from kickstand.sales.store import SHARDS, EndedSubscriptionItem, OrderItem, SubscriptionItem
+
+_MOST_DUE: Final = 1_000
 
 # ── What riders and partners do ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,7 +89,7 @@ def check_opens(rider_id: int, plan_id: int) -> None:
 
 
 def check_free(rider_id: int) -> None:
-    """Refuse a rider who cannot have another subscription now; one read.
+    """Refuse a rider who cannot have another subscription now; one read, and one more where a renewal is tried.
 
     Raises:
         SubscriptionExists: the rider has one that is valid, or whose renewal is being paid.
@@ -95,12 +100,12 @@ def check_free(rider_id: int) -> None:
 def activate(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
     """Begin the subscription that a rider has ordered, within the transaction that completes the order.
 
-    Of several at once, one wins.
+    Of several at once, one wins. It takes the place of one that has run out, whose renewal is tried no more.
 
     Raises, now or when the transaction is committed:
         SubscriptionExists: the rider has one.
     """
-    before = _replaceable(order.rider_id, at)
+    before, renewal = _replaceable(order.rider_id, at)
     subscription = periods.opened(order, at, fleet.known_network(order.network_id).timezone)
     item = SubscriptionItem.waiting(subscription)
     if before is None:
@@ -110,6 +115,9 @@ def activate(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
     tx.put(item, condition=unchanged, otherwise=SubscriptionExists)
     over = before if before.state is SubscriptionState.ENDED else periods.ended(before, at)
     tx.create(EndedSubscriptionItem.of(over))
+    if renewal is not None:
+        withdrawn = periods.withdrawn(renewal, at)
+        tx.put(OrderItem.waiting(withdrawn), condition=OrderItem.version == renewal.version, otherwise=store.Contention)
     return subscription
 
 
@@ -117,45 +125,71 @@ def extend(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
     """Add the period that a renewal has paid for, within the transaction that completes the order.
 
     Raises:
-        SubscriptionNotFound: this is not what the rider's subscription is being renewed by.
+        OrderClosed: this is not what the rider's subscription is being renewed by.
     """
-    before = _renewed_by(order)
+    before = current(order.rider_id)
+    if before is None or before.renewal_id != order.id:
+        raise OrderClosed
     after = periods.renewed(before, order, at, fleet.known_network(before.network_id).timezone)
     write(tx, before, after)
     return after
 
 
-def renewal_failed(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
-    """Try the renewal again in some days, or give it up, within the transaction that lets go of the order's payment.
+def renewal_failed(tx: store.Transaction, order: Order, at: datetime) -> None:
+    """Try a renewal again in some days, or give it up, within the transaction that lets go of the order's payment.
 
-    Raises:
-        SubscriptionNotFound: this is not what the rider's subscription is being renewed by.
+    Nothing for an order by which no subscription is being renewed any more.
     """
-    before = _renewed_by(order)
-    after = periods.unpaid(before, at)
-    write(tx, before, after)
-    return after
+    before = current(order.rider_id)
+    if before is not None and before.renewal_id == order.id:
+        write(tx, before, periods.failed(before, at))
 
 
-def _replaceable(rider_id: int, at: datetime) -> Subscription | None:
-    """What a new subscription takes the place of."""
+def _replaceable(rider_id: int, at: datetime) -> tuple[Subscription | None, Order | None]:
+    """What a new subscription takes the place of, and the order by which that was to be renewed."""
     item = store.load(SubscriptionItem.key(rider_id))
     if item is None:
-        return None
+        return None, None
     before = item.entity
-    if before.state is SubscriptionState.ACTIVE and (before.is_valid(at) or before.renewal_id is not None):
+    if before.state is SubscriptionState.ENDED:
+        return before, None
+    if before.is_valid(at):
         raise SubscriptionExists
-    return before
-
-
-def _renewed_by(order: Order) -> Subscription:
-    subscription = current(order.rider_id)
-    if subscription is None or subscription.renewal_id != order.id:
-        raise SubscriptionNotFound
-    return subscription
+    found = store.load(OrderItem.key(rider_id, before.renewal_id)) if before.renewal_id is not None else None
+    if found is None or found.entity.state is not OrderState.PENDING:
+        return before, None
+    if found.entity.payment_id is not None:
+        raise SubscriptionExists
+    return before, found.entity
 
 
 def write(tx: store.Transaction, before: Subscription, after: Subscription) -> None:
     """Write what has become of a subscription, if nobody else has changed it meanwhile."""
     unchanged = (SubscriptionItem.id == before.id) & (SubscriptionItem.version == before.version)
     tx.put(SubscriptionItem.waiting(after), condition=unchanged, otherwise=store.Contention)
+
+
+# ── The agenda ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something whose time has come.
+
+    Attributes:
+        rider_id: whose.
+        order_id: the order whose time is over; ``None`` where it is the rider's subscription.
+    """
+
+    rider_id: int
+    order_id: int | None
+
+
+def due(now: datetime) -> list[Due]:
+    """What is due, at most 1,000 of each of eight parts, longest due first; a query for each part."""
+    found = [key for part in range(SHARDS) for key in sales.due(str(part), now, _MOST_DUE)]
+    return [Due(rider_id=_number(pk), order_id=_number(sk) if sk.startswith("ORDER#") else None) for pk, sk in found]
+
+
+def _number(key: str) -> int:
+    return int(key.partition("#")[2])
