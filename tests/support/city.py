@@ -113,9 +113,9 @@ class City:
     def owe(self, client: ApiClient, user_id: str, *, in_debt: bool = True) -> None:
         """Let a partner's user be in debt, or not any more."""
         store.begin()
-        rider = identity.find_by_id(identity.ensure_external(client, user_id).rider_id)
+        user = identity.ensure_external(client, user_id)
         with store.Transaction() as tx:
-            identity.note_debt(tx, rider, in_debt=in_debt)
+            identity.note_debt(tx, user.rider_id, user.user_key, in_debt=in_debt)
 
     def rider(self, external_id: str | None = None) -> Rider:
         """A rider of the first product."""

@@ -280,7 +280,7 @@ class Debts(BaseModel):
     user_key: str | None = None
     debts: tuple[Debt, ...] = ()
     version: int = 0
-    event: Event
+    event: Event | None = None
 
     @property
     def is_overdue(self) -> bool:

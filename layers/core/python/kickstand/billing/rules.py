@@ -28,7 +28,7 @@ from kickstand.kernel.money import round_half_up
 from kickstand.kernel.place import Position
 from kickstand.pricing.model import Fare, FareLine, LineKind
 from kickstand.pricing.rules import duration
-from kickstand.rental.model import Rental
+from kickstand.rental.model import Rental, Reservation
 from kickstand.sales.model import Order
 from kickstand.sales.rules import vat_of
 
@@ -67,6 +67,20 @@ def charge(rental: Rental, fare: Fare, at: datetime) -> Charge:
         product_id=rental.product_id,
         rider_id=rental.rider_id,
         network_id=rental.network_id,
+        fare=fare,
+        state=ChargeState.DUE if fare.total else ChargeState.NOTHING_DUE,
+        recorded_at=at,
+    )
+
+
+def reservation_charge(reservation: Reservation, fare: Fare, at: datetime) -> Charge:
+    """What is owed for a reservation that is over."""
+    return Charge(
+        id=reservation.id,
+        subject=Subject.RESERVATION,
+        client_id=reservation.client_id,
+        rider_id=reservation.holder_id,
+        network_id=reservation.network_id,
         fare=fare,
         state=ChargeState.DUE if fare.total else ChargeState.NOTHING_DUE,
         recorded_at=at,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from kickstand.billing import gateway, rules
-from kickstand.billing.model import Charge
+from kickstand.billing.model import Charge, Subject
 from kickstand.billing.store import ChargeItem
 from kickstand.fleet.model import Network
 from kickstand.kernel import clock, store
@@ -21,18 +21,30 @@ def record_charge(rental: Rental) -> Charge:
     Raises:
         NotSettled: the rental has not ended.
     """
-    fare, _ = _settled(rental)
-    charge = rules.charge(rental, fare, clock.now())
+    return record(rules.charge(rental, fare_of(rental), clock.now()))
+
+
+def record(charge: Charge) -> Charge:
+    """Keep a charge, if it is the first one for what it is for; answers the one that is kept."""
     if store.create(ChargeItem.of(charge)):
         return charge
     store.forget()
-    return charge_of(rental.id) or charge
+    return charge_of(charge.id, charge.subject) or charge
 
 
-def charge_of(rental_id: int) -> Charge | None:
-    """The charge of a rental; ``None`` before it has been recorded."""
-    item = store.load(ChargeItem.key(rental_id))
+def charge_of(charge_id: int, subject: Subject = Subject.RENTAL) -> Charge | None:
+    """The charge of a rental or a reservation; ``None`` before it has been recorded."""
+    item = store.load(ChargeItem.key(charge_id, subject))
     return item.entity if item else None
+
+
+def fare_of(rental: Rental) -> Fare:
+    """What an ended rental costs.
+
+    Raises:
+        NotSettled: it has not ended.
+    """
+    return _settled(rental)[0]
 
 
 def issue_receipt(rental: Rental, network: Network) -> str:

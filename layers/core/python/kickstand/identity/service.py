@@ -88,11 +88,6 @@ def find(client: ApiClient, public_id: UUID) -> Rider:
     return item.entity
 
 
-def expect_id(rider_id: int) -> None:
-    """Announce that a rider will be needed, by our own id."""
-    store.expect(RiderItem.key(rider_id))
-
-
 def find_by_id(rider_id: int) -> Rider:
     """A rider by our own id, for work that nobody outside asked for.
 
@@ -212,15 +207,21 @@ def count_left_unlocked(tx: store.Transaction, rider: Rider) -> None:
     tx.update(RiderItem.key_of(rider), counted, condition=unchanged, otherwise=store.Contention)
 
 
-def note_debt(tx: store.Transaction, rider: Rider, *, in_debt: bool) -> None:
+def note_debt(tx: store.Transaction, rider_id: int, key: str | None, *, in_debt: bool) -> None:
     """Keep, within the transaction that changes it, whether a rider owes us money: wherever rentals begin, it is read.
+
+    Args:
+        tx: the transaction.
+        rider_id: the rider.
+        key: what names the rider as a partner's user in keys, if anything does.
+        in_debt: whether.
 
     Raises, when the transaction is committed:
         RiderNotFound: there is no such rider any more.
     """
     known = RiderItem.pk.exists()
-    tx.update(RiderItem.key_of(rider), [RiderItem.in_debt.set(in_debt)], condition=known, otherwise=RiderNotFound)
-    if rider.external_id is not None:
-        key = ExternalUserItem.key(user_key(rider.client_id, rider.external_id))
+    tx.update(RiderItem.key(rider_id), [RiderItem.in_debt.set(in_debt)], condition=known, otherwise=RiderNotFound)
+    if key is not None:
         known = ExternalUserItem.pk.exists()
-        tx.update(key, [ExternalUserItem.in_debt.set(in_debt)], condition=known, otherwise=RiderNotFound)
+        set_ = [ExternalUserItem.in_debt.set(in_debt)]
+        tx.update(ExternalUserItem.key(key), set_, condition=known, otherwise=RiderNotFound)
