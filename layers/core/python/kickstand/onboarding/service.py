@@ -274,29 +274,33 @@ def load(client: ApiClient, external_id: str, *beside: Callable[[int], Key[Any]]
     return User(rider, item.entity if item else Onboarding(rider_id=rider_id))
 
 
-def keep(tx: store.Transaction, before: User, after: User) -> None:
+def keep(tx: store.Transaction, before: User, after: User) -> User:
     """Write within a transaction what has changed; :class:`Contention` where somebody else has changed it meanwhile.
+
+    Returns:
+        The user as it is kept then.
 
     Raises, when the transaction is committed:
         RiderNotFound: the user is gone.
     """
     identity.keep_profile(tx, before.rider, Profile(**_changes(before.rider, after.rider)))
-    if after.onboarding != before.onboarding:
-        put_onboarding(tx, after.onboarding)
+    if after.onboarding == before.onboarding:
+        return after
     for name in _DOCUMENTS:
         acceptance: Acceptance | None = getattr(after.onboarding, name)
         if acceptance is not None and acceptance != getattr(before.onboarding, name):
             tx.create(AcceptanceItem.of(acceptance))
+    return replace(after, onboarding=put_onboarding(tx, after.onboarding))
 
 
 def _change(client: ApiClient, external_id: str, decide: Callable[[User], User]) -> User:
     def attempt() -> User:
         before = load(client, external_id)
         after = decide(before)
-        if after != before:
-            with store.Transaction() as tx:
-                keep(tx, before, after)
-        return after
+        if after == before:
+            return before
+        with store.Transaction() as tx:
+            return keep(tx, before, after)
 
     return store.again(attempt)
 

@@ -54,13 +54,18 @@ class VerificationItem(IdentityItem[Verification]):
         return Key(VerificationItem, f"RIDER#{rider_id}", f"VERIFICATION#{channel}")
 
 
-def put_onboarding(tx: store.Transaction, onboarding: Onboarding) -> None:
-    """Keep an onboarding within a transaction; :class:`Contention` where somebody else has changed it meanwhile."""
+def put_onboarding(tx: store.Transaction, onboarding: Onboarding) -> Onboarding:
+    """Keep an onboarding within a transaction; :class:`Contention` where somebody else has changed it meanwhile.
+
+    Returns:
+        It, with the version that it has then.
+    """
     unchanged: store.Condition = OnboardingItem.version == onboarding.version
     if not onboarding.version:
         unchanged = OnboardingItem.pk.does_not_exist()
-    item = OnboardingItem.of(onboarding.model_copy(update={"version": onboarding.version + 1}))
-    tx.put(item, condition=unchanged, otherwise=store.Contention)
+    kept = onboarding.model_copy(update={"version": onboarding.version + 1})
+    tx.put(OnboardingItem.of(kept), condition=unchanged, otherwise=store.Contention)
+    return kept
 
 
 def put_verification(tx: store.Transaction, verification: Verification) -> None:

@@ -72,11 +72,9 @@ def complete(client: ApiClient, external_id: str, channel: Channel, state: str, 
             failed = rules.failed(verification)
             count_failure(failed)
             raise CodeRefused(f"The code is wrong; {rules.MOST_FAILURES - failed.failures} more can be tried")
-        after = rules.with_proof(before, channel, value, now)
         with store.Transaction() as tx:
-            keep(tx, before, after)
             put_verification(tx, rules.used(verification))
-        return after
+            return keep(tx, before, rules.with_proof(before, channel, value, now))
 
     return store.again(attempt)
 
