@@ -164,7 +164,7 @@ def test_accepting_again_changes_nothing() -> None:
 
 
 def test_nobody_shows_so_many_boxes() -> None:
-    full = {f"box-{number}": True for number in range(rules.MOST_CONSENTS)}
+    full: dict[str, Any] = {f"box-{number}": True for number in range(rules.MOST_CONSENTS)}
     before = accepted(Onboarding(rider_id=RIDER), version=None, **full)
     with pytest.raises(TooManyConsents):
         accepted(before, version=None, one_more=True)
