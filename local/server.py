@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -39,8 +39,11 @@ from local.workflows import Workflows
 from local.wsgi import Request, Response, Server, application, json_response
 
 _log = logging.getLogger(__name__)
-DEVELOPMENT: Mapping[str, str] = {"WebhookTargets": "any"}
-"""What the template's parameters are on a developer's machine: receivers of webhooks run there too."""
+DEVELOPMENT: Mapping[str, str] = {"WebhookTargets": "any", "CheckoutUrl": "http://127.0.0.1:{port}/checkout"}
+"""What the template's parameters are on a developer's machine: receivers of webhooks run there too.
+
+``{port}`` stands for the port of the APIs.
+"""
 
 ROOT = Path(__file__).resolve().parent.parent
 _API_THREADS = 32
@@ -71,7 +74,8 @@ class Tables:
     def __init__(self, settings: Settings, endpoint: str) -> None:
         """Start the engine; ``endpoint`` is for everything else, and for tables where no engine runs."""
         settings.state.mkdir(parents=True, exist_ok=True)
-        self.template = load(settings.template, endpoint, settings.parameters)
+        parameters = {name: value.replace("{port}", str(settings.port)) for name, value in settings.parameters.items()}
+        self.template = load(settings.template, endpoint, parameters)
         binary = find_binary()
         self._engine = Engine(binary, settings.engine_port or free_port(), settings.state) if binary else None
         if self._engine is None:
@@ -175,7 +179,7 @@ class Platform:
         aws_port = settings.aws_port or free_port()
         endpoint = f"http://127.0.0.1:{aws_port}"
         self._server = self._serve_http(application(self._answer), settings.port, _API_THREADS)
-        tables = Tables(settings, endpoint)
+        tables = Tables(replace(settings, port=self._server.port), endpoint)
         self._cleanup.callback(tables.stop)
         self.template = tables.template
         self.state = State(settings.state / "platform.db")

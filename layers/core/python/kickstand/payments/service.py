@@ -1,12 +1,16 @@
-"""Use cases about whom the payment provider knows: its customers are our riders."""
+"""Use cases about whom the payment provider knows, and about what it tells: its customers are our riders."""
 
+from datetime import timedelta
 from functools import cache
+from typing import Final
 
-from kickstand.kernel import store
-from kickstand.payments.errors import ProviderUnavailable
+from kickstand.kernel import clock, store
+from kickstand.payments.errors import EventRefused, ProviderUnavailable
 from kickstand.payments.model import PaymentProfile
-from kickstand.payments.provider import Provider, ProviderUnreachable
-from kickstand.payments.store import ProfileItem
+from kickstand.payments.provider import Provider, ProviderEvent, ProviderRefusal, ProviderUnreachable
+from kickstand.payments.store import ProfileItem, ProviderEventItem
+
+_EVENTS_KEPT: Final = timedelta(days=7)  # the provider sends again for three
 
 
 @cache
@@ -69,3 +73,30 @@ def change(tx: store.Transaction, before: PaymentProfile, after: PaymentProfile)
     unchanged = ProfileItem.version == before.version if before.version else ProfileItem.pk.does_not_exist()
     tx.put(ProfileItem.of(changed), condition=unchanged, otherwise=store.Contention)
     return changed
+
+
+# ── What the provider tells ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def told(body: bytes, signature: str | None) -> ProviderEvent | None:
+    """What a webhook of the provider is about; ``None`` where it is about nothing that matters here.
+
+    Raises:
+        EventRefused: it is not the provider's.
+    """
+    try:
+        return provider().event(body, signature)
+    except ProviderRefusal:
+        raise EventRefused from None
+
+
+def is_dealt_with(event: ProviderEvent) -> bool:
+    """Whether nothing is left to be done about what the provider has told."""
+    return store.load(ProviderEventItem.key(event.id)) is not None
+
+
+def dealt_with(event: ProviderEvent) -> None:
+    """Note that nothing is left to be done; to be called last, so that a crash leaves the rest to the next delivery."""
+    key = ProviderEventItem.key(event.id)
+    expires_at = int((clock.now() + _EVENTS_KEPT).timestamp())
+    store.create(ProviderEventItem(key.pk, key.sk, kind=ProviderEventItem.KIND, expires_at=expires_at))

@@ -133,7 +133,7 @@ class RefundItem(PaymentsItem[Refund]):
         return super().of(entity, **on_agenda(entity.id, rules.refund_due_at(entity)), **attributes)
 
 
-def due(shard: int, now: datetime, most: int) -> tuple[list[int], list[int]]:
+def due_in(shard: int, now: datetime, most: int) -> tuple[list[int], list[int]]:
     """The ids of the payments and of the refunds of a shard that are due, the oldest first; one query."""
     until = AgendaIndex.due_at <= str(PaymentItem.due_at.serialize(now))
     found = [item.pk.partition("#") for item in PaymentItem.by_agenda.query(str(shard), until, limit=most)]
@@ -158,3 +158,16 @@ class PaymentRequestItem(PaymentsItem[PaymentRequest]):
     def key(name: str) -> Key["PaymentRequestItem"]:
         """Where it is kept."""
         return Key(PaymentRequestItem, f"REQUEST#{name}", "REQUEST")
+
+
+class ProviderEventItem(PaymentsItem[BaseModel]):
+    """Says that what the provider told has been dealt with: ``EVENT#<the provider's id>`` / ``EVENT``."""
+
+    KIND = "provider_event"
+
+    expires_at = Value(int)
+
+    @staticmethod
+    def key(event_id: str) -> Key["ProviderEventItem"]:
+        """Where the note is kept."""
+        return Key(ProviderEventItem, f"EVENT#{event_id}", "EVENT")
