@@ -15,6 +15,10 @@ class Template(StrEnum):
     LEFT_UNLOCKED_WARNING = "left_unlocked_warning"
     LEFT_UNLOCKED_FINE = "left_unlocked_fine"
     VEHICLE_REPAIRED = "vehicle_repaired"
+    INVOICE_PAID = "invoice_paid"
+    INVOICE_CREDITED = "invoice_credited"
+    RENEWAL_FAILED = "renewal_failed"
+    RENEWAL_WAITS = "renewal_waits"
 
 
 class MessageState(StrEnum):

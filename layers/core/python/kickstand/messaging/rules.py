@@ -1,5 +1,6 @@
 """Which event calls for which message; pure."""
 
+from kickstand.billing.model import Invoice, InvoiceKind, InvoiceState
 from kickstand.kernel.events import Event
 from kickstand.messaging.model import Template
 from kickstand.pricing.model import LineKind
@@ -19,6 +20,15 @@ def template_for(rental: Rental, event: Event) -> Template | None:
             return _about_the_end(rental, event)
         case _:
             return None
+
+
+def template_for_invoice(invoice: Invoice, event: Event) -> Template | None:
+    """What the rider has to be told when ``event`` happened to an invoice: that it was paid, or taken back."""
+    if event.name != "InvoiceIssued" or not invoice.total:
+        return None
+    if invoice.kind is InvoiceKind.CREDIT_NOTE:
+        return Template.INVOICE_CREDITED
+    return Template.INVOICE_PAID if invoice.state is InvoiceState.PAID else None
 
 
 def _about_the_end(rental: Rental, event: Event) -> Template | None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from kickstand.billing import invoices
+from kickstand.billing.model import Invoice
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Network
 from kickstand.identity import service as identity
@@ -14,6 +16,7 @@ from kickstand.kernel.events import Event
 from kickstand.messaging import gateway, rules, store, templates
 from kickstand.messaging.model import Mail, Message, MessageState, Template
 from kickstand.rental.model import Rental
+from kickstand.sales.model import Subscription
 from kickstand.support.model import Maintenance
 
 LEASE: Final = timedelta(seconds=30)
@@ -56,6 +59,46 @@ def notify_repaired(maintenance: Maintenance, event: Event, rider_id: int) -> Me
     return _tell(_message(event, rider_id, Template.VEHICLE_REPAIRED), maintenance.network_id, write)
 
 
+def notify_renewal_failed(subscription: Subscription, event: Event) -> Message | None:
+    """Tell a rider that a subscription could not be renewed, as :func:`notify` does it."""
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_renewal_failed(rider, subscription, network, again=event.data["again"])
+
+    return _tell(_message(event, subscription.rider_id, Template.RENEWAL_FAILED), subscription.network_id, write)
+
+
+def notify_renewal_waits(subscription: Subscription, event: Event, link: str) -> Message | None:
+    """Ask a rider to confirm the payment of a renewal, as :func:`notify` does it.
+
+    Args:
+        subscription: what is renewed.
+        event: that the payment waits for the rider.
+        link: where it can be confirmed.
+    """
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_renewal_waits(rider, subscription, network, link)
+
+    return _tell(_message(event, subscription.rider_id, Template.RENEWAL_WAITS), subscription.network_id, write)
+
+
+def notify_invoice(invoice: Invoice, event: Event) -> Message | None:
+    """Tell a rider that an invoice has been paid or taken back, as :func:`notify` does it.
+
+    The mail goes to the address that was given for the receipt, or to the rider's own.
+    """
+    template = rules.template_for_invoice(invoice, event)
+    if template is None:
+        return None
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_invoice(template, rider, invoice, invoices.address(invoice), network)
+
+    message = _message(event, invoice.rider_id, template)
+    return _tell(message, invoice.network_id, write, recipient=invoice.receipt_email)
+
+
 def _message(event: Event, rider_id: int, template: Template) -> Message:
     return Message(
         event_id=event.id,
@@ -66,13 +109,15 @@ def _message(event: Event, rider_id: int, template: Template) -> Message:
     )
 
 
-def _tell(message: Message, network_id: int, write: Callable[[Rider, Network], Mail]) -> Message | None:
+def _tell(
+    message: Message, network_id: int, write: Callable[[Rider, Network], Mail], *, recipient: str | None = None
+) -> Message | None:
     if not store.claim(message, clock.now()):
         if store.state_of(message) is MessageState.PENDING:
             raise MessageInFlight
         return None
     try:
-        state = _send(message.rider_id, network_id, write)
+        state = _send(message.rider_id, network_id, write, recipient)
     except Exception:
         store.release(message, clock.now())
         raise
@@ -80,16 +125,19 @@ def _tell(message: Message, network_id: int, write: Callable[[Rider, Network], M
     return message.model_copy(update={"state": state})
 
 
-def _send(rider_id: int, network_id: int, write: Callable[[Rider, Network], Mail]) -> MessageState:
+def _send(
+    rider_id: int, network_id: int, write: Callable[[Rider, Network], Mail], recipient: str | None
+) -> MessageState:
     try:
         rider = identity.find_by_id(rider_id)
     except RiderNotFound:
         return MessageState.REFUSED
-    if rider.email is None:
+    address = recipient or rider.email
+    if address is None:
         return MessageState.UNREACHABLE
     network = fleet.network(network_id)
     try:
-        gateway.send(write(rider, network), rider.email, network.issuer.email)
+        gateway.send(write(rider, network), address, network.issuer.email)
     except gateway.MailRefused:
         return MessageState.REFUSED
     return MessageState.SENT

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
+from kickstand.billing.model import Invoice
 from kickstand.fleet.model import Network
 from kickstand.identity.model import Rider
 from kickstand.kernel.currencies import formatted
@@ -11,6 +13,7 @@ from kickstand.messaging import rules
 from kickstand.messaging.model import Mail, Template
 from kickstand.pricing.rules import duration
 from kickstand.rental.model import EndReason, Rental
+from kickstand.sales.model import Subscription
 
 _LEFT: Final = (
     "You left {code} without ending your ride, and it stood there unlocked. We have ended the ride for you; the price"
@@ -40,6 +43,74 @@ def write_repaired(rider: Rider, code: str, network: Network) -> Mail:
         (
             f"You told us that something was wrong with {code}. It has been repaired, thanks to you.",
             "You asked us to tell you; there is nothing you need to do.",
+        ),
+    )
+
+
+def write_renewal_failed(rider: Rider, subscription: Subscription, network: Network, *, again: bool) -> Mail:
+    """The mail that tells a rider that a subscription could not be renewed, and whether that is tried again."""
+    name, zone = subscription.offer.name, ZoneInfo(network.timezone)
+    price = formatted(subscription.offer.price, subscription.offer.currency)
+    lasts = "lasts until" if subscription.is_valid(subscription.event.at) else "ended on"
+    advice = "Please make sure that your saved card can be charged, or put enough money into your wallet."
+    if again and subscription.due_at is not None:
+        next_ = f"We will try again on {_day(subscription.due_at.astimezone(zone))}. {advice}"
+    else:
+        next_ = "We will not try again. If you want to go on, buy it anew in your app whenever you like."
+    return _mail(
+        rider,
+        network,
+        f"{name} could not be renewed",
+        (
+            f"We could not take {price} to renew {name}.",
+            f"What you have paid for {lasts} {_day(subscription.valid_until.astimezone(zone))}.",
+            next_,
+        ),
+    )
+
+
+def write_renewal_waits(rider: Rider, subscription: Subscription, network: Network, link: str) -> Mail:
+    """The mail that asks a rider to confirm the payment of a renewal at the bank."""
+    name = subscription.offer.name
+    price = formatted(subscription.offer.price, subscription.offer.currency)
+    return _mail(
+        rider,
+        network,
+        f"Please confirm the renewal of {name}",
+        (
+            f"Your bank wants you to confirm the payment of {price} by which {name} is renewed:",
+            link,
+            "Without that, it ends with what you have paid for. The link is for you alone: please do not pass it on.",
+        ),
+    )
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%B %Y}"
+
+
+def write_invoice(template: Template, rider: Rider, invoice: Invoice, address: str, network: Network) -> Mail:
+    """The mail that tells a rider that an invoice, whose document is at ``address``, has been paid or taken back."""
+    amount = formatted(abs(invoice.total), invoice.currency)
+    if template is Template.INVOICE_CREDITED:
+        return _mail(
+            rider,
+            network,
+            f"Your credit note {invoice.number}",
+            (
+                f"We have taken back {amount} of what we have charged you, VAT included.",
+                f"This is your credit note {invoice.number}:\n{address}",
+                _COMPLAIN,
+            ),
+        )
+    return _mail(
+        rider,
+        network,
+        f"Your receipt {invoice.number}",
+        (
+            f"Thank you. You have paid {amount}, VAT included.",
+            f"This is your invoice {invoice.number}, which is also your receipt:\n{address}",
+            _COMPLAIN,
         ),
     )
 
