@@ -62,7 +62,7 @@ def test_riders_are_told_what_they_did_not_do_themselves(
     assert rules.template_for(rental, happened) is template
 
 
-@pytest.mark.parametrize("template", Template)
+@pytest.mark.parametrize("template", [each for each in Template if not each.startswith(("invoice_", "renewal_"))])
 def test_every_message_greets_names_the_vehicle_and_is_signed(template: Template) -> None:
     written = mail(template, samples.ended_rental(fine=2_500))
     assert written.text.startswith("Hi Kari,\n\n")
