@@ -79,8 +79,8 @@ def get_user_statistics(caller: Caller, path: StatisticsPath, query: StatisticsQ
     """Get what a user's trips add up to.
 
     Completed trips count, from about a second after they completed, as of the moment at which they began; cancelled
-    ones do not. Distances are those that vehicles have measured. What was spent is what trips have cost: reservations
-    are invoiced for themselves and are not among it.
+    ones do not. Distances are those that vehicles have measured. What was spent is what trips have cost, and what
+    reservations have that are over, as of the moment at which they were made.
 
     `co2SavedGrams` takes every kilometre by bike, e-bike or scooter for one that was not driven by car, at 120 g of
     CO₂. That is a little above the average of new cars in Europe (107 g in 2023, says the European Environment Agency),

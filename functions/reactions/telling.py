@@ -9,11 +9,14 @@ from typing import Final
 from kickstand.kernel.consumers import chained
 from maas import events as maas
 from reactions.fleet import project_listings
-from reactions.insights import count_rides
+from reactions.insights import count_reservations, count_rides
 from reactions.messaging import notify_riders
+from reactions.rides import charge_reservations, secure_rentals
 
-tell_of_rentals: Final = chained(notify_riders, count_rides, maas.tell_of_riding)
-"""Riders by mail, figures, and clients by webhook."""
+tell_of_rentals: Final = chained(
+    notify_riders, count_rides, count_reservations, charge_reservations, secure_rentals, maas.tell_of_riding
+)
+"""Riders by mail, figures, what riders pay us, and clients by webhook."""
 
 tell_of_fleet: Final = chained(project_listings, maas.tell_of_lost_vehicles)
 """Lists of vehicles and clusters, and clients by webhook."""

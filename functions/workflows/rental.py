@@ -6,6 +6,7 @@ Every task reads the rental afresh and repeats harmlessly, so the workflow's own
 from math import ceil
 from typing import Any, Final
 
+from kickstand.billing import rides
 from kickstand.billing import service as billing
 from kickstand.kernel import clock
 from kickstand.rental import lifecycle, rules
@@ -58,8 +59,8 @@ def act(event: dict[str, Any]) -> dict[str, Any]:
 
 @task("rental_id")
 def record_charge(event: dict[str, Any]) -> dict[str, Any]:
-    """Record what the rental costs its payer."""
-    billing.record_charge(rentals.get(event["rental_id"]))
+    """Record what the rental costs its payer; where that is the rider, begin to collect it. No bank is waited for."""
+    rides.charge_rental(rentals.get(event["rental_id"]))
     return {}
 
 

@@ -2,6 +2,7 @@ import random
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from botocore.session import Session
@@ -13,11 +14,13 @@ from kickstand.insights.model import Statistics
 from kickstand.insights.store import DayRidesItem, TallyItem
 from kickstand.kernel import store
 from kickstand.kernel.events import Event
-from kickstand.rental.model import Rental, RentalState, Segment, SegmentKind
-from kickstand.rental.store import RentalItem
-from reactions.insights import count_rides
+from kickstand.pricing.model import Fare, FareLine, LineKind
+from kickstand.rental.model import Rental, RentalState, Reservation, ReservationState, Segment, SegmentKind
+from kickstand.rental.store import RentalItem, ReservationItem
+from reactions.insights import count_reservations, count_rides
 from tests.support import samples
 from tests.support.capacity import measured
+from tests.support.city import City
 
 BIKE, SCOOTER = 11, 12
 START = datetime(2025, 6, 14, 12, tzinfo=UTC)
@@ -194,3 +197,41 @@ def test_asking_costs_the_same_for_one_ride_a_day_and_for_many() -> None:
     with measured() as often:
         assert statistics(datetime(2025, 6, 1, tzinfo=UTC)).rides == 33
     assert (often.calls, often.read_units) == (once.calls, once.read_units)
+
+
+def reservation(**changes: Any) -> Reservation:
+    """Four minutes of somebody's claim on a vehicle, at 3 EUR a minute."""
+    vehicle = City().vehicle()
+    line = FareLine(kind=LineKind.RESERVATION, quantity=4, unit_net=300, net=1_200, vat_percent=25, vat=300)
+    values = {
+        "id": next(_ids),
+        "client_id": 5,
+        "client_public_id": UUID(int=5),
+        "holder_id": RIDER,
+        "external_rider_id": "kari",
+        "network_id": vehicle.network_id,
+        "vehicle_id": vehicle.id,
+        "state": ReservationState.EXPIRED,
+        "created_at": START,
+        "updated_at": START,
+        "expires_at": START,
+        "fare": Fare(currency="EUR", lines=(line,)),
+        "event": Event.new("ReservationExpired", START),
+    }
+    return Reservation.model_validate(values | changes)
+
+
+def test_the_stream_brings_reservations_which_are_no_rides() -> None:
+    over = reservation()
+    made = {"state": ReservationState.ACTIVE, "fare": None, "event": Event.new("ReservationMade")}
+    for each in (over.model_copy(update=made), reservation(fare=None), over, over):
+        images = {
+            "Keys": {"pk": {"S": "R"}, "sk": {"S": "R"}},
+            "NewImage": ReservationItem.of(each).to_dynamodb_dict(),
+            "SequenceNumber": "1",
+        }
+        assert count_reservations({"Records": [{"dynamodb": images}]}, None) == {"batchItemFailures": []}
+    service.count(completed())
+    whole_day, cut = statistics(), statistics(START - timedelta(hours=1), START + timedelta(hours=1))
+    assert whole_day == cut
+    assert (whole_day.rides, whole_day.distance_m, whole_day.spent) == (1, 1_000, {"EUR": 1_500 + 298})

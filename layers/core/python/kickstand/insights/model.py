@@ -32,14 +32,17 @@ class Figures(BaseModel):
 
 
 class Ride(Figures):
-    """What one completed rental adds.
+    """What one completed rental adds; or a reservation that cost something, which is no ride.
 
     Attributes:
+        rental_id: the rental, or the reservation.
         started_at: when it began; it counts at this moment, whole.
+        rides: how many rides it is.
     """
 
     rental_id: int
     started_at: datetime
+    rides: Annotated[int, Field(ge=0, le=1)] = 1
 
 
 class DayRides(BaseModel):

@@ -10,7 +10,7 @@ from kickstand.insights.model import Figures, Ride, Statistics, Tally
 from kickstand.kernel.money import Currency
 from kickstand.pricing.model import Fare
 from kickstand.pricing.rules import duration
-from kickstand.rental.model import Rental, SegmentKind
+from kickstand.rental.model import Rental, Reservation, SegmentKind
 
 CAR_CO2_G_PER_KM: Final = 120
 """What a kilometre by passenger car emits; see ``docs/decisions/0057-figures-of-riders.md`` for the source."""
@@ -38,6 +38,20 @@ def ride(rental: Rental, category: Category) -> Ride:
         category=category,
         distance_m=rental.distance_m or 0,
         riding_ms=ridden // timedelta(milliseconds=1),
+        currency=fare.currency,
+        spent=fare.total,
+    )
+
+
+def reservation(over: Reservation, fare: Fare, category: Category) -> Ride:
+    """What a reservation adds that has cost something: money, and nothing else."""
+    return Ride(
+        rental_id=over.id,
+        started_at=over.created_at,
+        rides=0,
+        category=category,
+        distance_m=0,
+        riding_ms=0,
         currency=fare.currency,
         spent=fare.total,
     )
@@ -102,7 +116,7 @@ def statistics(whole: Sequence[Tally], single: Sequence[Ride]) -> Statistics:
         spent[each.currency] = spent.get(each.currency, 0) + each.spent
         riding_ms += each.riding_ms
     return Statistics(
-        rides=sum(each.rides for each in whole) + len(single),
+        rides=sum(each.rides for each in whole) + sum(each.rides for each in single),
         distance_m=sum(metres.values()),
         riding_s=riding_ms // 1000,
         co2_saved_g=sum(metres.get(each, 0) for each in REPLACES_CAR) * CAR_CO2_G_PER_KM // 1000,

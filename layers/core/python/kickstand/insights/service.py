@@ -4,10 +4,10 @@ from datetime import datetime
 
 from kickstand.fleet import service as fleet
 from kickstand.insights import rules
-from kickstand.insights.model import Statistics
+from kickstand.insights.model import Ride, Statistics
 from kickstand.insights.store import DayRidesItem, add, tallies
 from kickstand.kernel import store
-from kickstand.rental.model import Rental
+from kickstand.rental.model import Rental, Reservation
 
 
 class _Counted(store.Contention):
@@ -16,10 +16,21 @@ class _Counted(store.Contention):
 
 def count(rental: Rental) -> bool:
     """Let a completed rental count; once, however often this is called. Answers whether it was new."""
-    ride = rules.ride(rental, fleet.model(rental.tariff.model_id).category)
+    return _count(rental.rider_id, rules.ride(rental, fleet.model(rental.tariff.model_id).category))
+
+
+def count_reservation(reservation: Reservation) -> bool:
+    """Let what a reservation has cost count, in the same way; one that was free counts nothing."""
+    if reservation.fare is None or not reservation.fare.total:
+        return False
+    category = fleet.model(fleet.vehicle(reservation.vehicle_id).model_id).category
+    return _count(reservation.holder_id, rules.reservation(reservation, reservation.fare, category))
+
+
+def _count(rider_id: int, ride: Ride) -> bool:
     try:
         with store.Transaction() as tx:
-            add(tx, rental.rider_id, rules.day_of(ride.started_at), ride, otherwise=_Counted)
+            add(tx, rider_id, rules.day_of(ride.started_at), ride, otherwise=_Counted)
     except _Counted:
         return False
     return True

@@ -89,7 +89,7 @@ def add(tx: Transaction, rider_id: int, day: date, ride: Ride, *, otherwise: typ
             tally.day.set(day),
             tally.currency.set(ride.currency),
             tally.category.set(ride.category),
-            tally.rides.add(1),
+            tally.rides.add(ride.rides),
             tally.distance_m.add(ride.distance_m),
             tally.riding_ms.add(ride.riding_ms),
             tally.spent.add(ride.spent),
