@@ -30,7 +30,6 @@ from kickstand.pricing.model import Fare, FareLine, LineKind
 from kickstand.pricing.rules import duration
 from kickstand.rental.model import Rental, Reservation
 from kickstand.sales.model import Order
-from kickstand.sales.rules import vat_of
 
 _DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's alphabet: nothing that is misread on paper or over the phone."""
@@ -186,9 +185,9 @@ def for_order(order: Order, network: Network, at: datetime) -> Invoice:
         InvoiceLine(
             text=line.name,
             quantity=line.quantity,
-            net=line.gross - vat_of(line),
+            net=line.gross - line.vat,
             vat_percent=line.vat_percent,
-            vat=vat_of(line),
+            vat=line.vat,
         )
         for line in order.lines
     )

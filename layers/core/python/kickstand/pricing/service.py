@@ -11,7 +11,7 @@ from kickstand.kernel.events import Event
 from kickstand.pricing import rules
 from kickstand.pricing.errors import PlanClosed, PlanNotFound
 from kickstand.pricing.model import Allowance, Fare, PlanState, PricingPlan, Tariff, Terms
-from kickstand.pricing.store import PlanItem, PlanUseItem, TariffItem, TariffVersionItem, versions_of
+from kickstand.pricing.store import PlanItem, PlanUseItem, TariffItem, TariffVersionItem, plans_of, versions_of
 
 
 def publish_tariff(network_id: int, model_id: int, terms: Terms) -> Tariff:
@@ -67,6 +67,11 @@ def put_plan(plan: PricingPlan) -> None:
     """Keep a partner's plan, in place of what was kept under its id. What has begun keeps the plan it began with."""
     with store.Transaction() as tx:
         tx.put(PlanItem.of(plan))
+
+
+def list_plans(client_id: int) -> list[PricingPlan]:
+    """All plans of a partner, whatever their state, by id; one query."""
+    return plans_of(client_id)
 
 
 def expect_plan(client_id: int, plan_id: int, user_key: str) -> None:

@@ -87,6 +87,12 @@ class PlanUseItem(PricingItem[PlanUse]):
         return so_far | cls.day.does_not_exist() | (cls.day < allowance.day)
 
 
+def plans_of(client_id: int) -> list[PricingPlan]:
+    """All plans of a partner, by id; one query."""
+    found = PlanItem.query(f"CLIENT#{client_id}", PlanItem.sk.startswith("PLAN#"), consistent_read=True)
+    return [item.entity for item in found]
+
+
 def versions_of(network_id: int, model_id: int) -> list[Tariff]:
     """Every version of a tariff, oldest first; one query."""
     partition = _tariff(network_id, model_id)

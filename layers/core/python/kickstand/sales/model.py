@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kickstand.kernel.events import Event
-from kickstand.kernel.money import Currency, VatPercent
+from kickstand.kernel.money import Currency, VatPercent, round_half_up, vat_inside
 from kickstand.kernel.states import Machine
 from kickstand.sales.errors import OrderClosed
 
@@ -165,6 +165,11 @@ class OrderLine(BaseModel):
         """What is to be paid for the line, VAT included, in minor units."""
         return self.quantity * self.unit_price - self.discount
 
+    @property
+    def vat(self) -> int:
+        """The VAT inside :attr:`gross`, in minor units, rounded once."""
+        return vat_inside(self.gross, self.vat_percent or 0)
+
 
 class AppliedDiscount(BaseModel):
     """A discount code on an order.
@@ -232,6 +237,13 @@ class Order(BaseModel):
     invoice_id: int | None = None
     version: int = 1
     event: Event
+
+    @property
+    def vat_percent(self) -> int:
+        """The VAT rate in whole percent: the one of all lines, or what the VAT comes to where they differ."""
+        rates = {line.vat_percent or 0 for line in self.lines}
+        net = self.total - self.vat
+        return max(rates) if len(rates) == 1 or not net else round_half_up(self.vat * 100, net)
 
 
 class DiscountCode(BaseModel):

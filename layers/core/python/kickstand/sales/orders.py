@@ -13,7 +13,8 @@ from kickstand.fleet.model import Network
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.events import Event
-from kickstand.ledger.model import Account, Movement
+from kickstand.ledger import service as ledger
+from kickstand.ledger.model import Account, AccountKind, Movement
 from kickstand.sales import discounts, offers, rules, subscriptions, vouchers
 from kickstand.sales.errors import OrderInPayment, OrderNotFound
 from kickstand.sales.model import (
@@ -24,6 +25,7 @@ from kickstand.sales.model import (
     OrderLine,
     OrderState,
     OrderTrigger,
+    PaymentMethod,
     Subscription,
 )
 from kickstand.sales.store import OrderItem, latest_orders
@@ -48,6 +50,7 @@ def order_subscription(client: ApiClient, user_id: str, offer_id: int, locale: s
     rider_id = identity.external(client, user_id).rider_id
     offer = offers.offer(client, offer_id)
     lines = rules.subscription_lines(offer)
+    ledger.expect(_wallet(rider_id, offer.currency))
     subscriptions.expect(rider_id)
     network = offers.seller(client)
     subscriptions.check_free(rider_id)
@@ -92,8 +95,8 @@ def order_vouchers(
     """
     offers.expect(client.id, *(offer_id for offer_id, _ in lines))
     rider_id = identity.external(client, user_id).rider_id
-    network = offers.seller(client)
     found = offers.offers(client, [offer_id for offer_id, _ in lines])
+    network = offers.seller(client)
     priced = rules.voucher_lines([(offer, quantity) for offer, (_, quantity) in zip(found, lines, strict=True)])
     drafted = _draft(client, rider_id, network, OrderKind.VOUCHER_CODES, priced, locale, gifts=tuple(found))
     return _place(drafted.model_copy(update={"email": email, "receipt_email": receipt_email}))
@@ -274,9 +277,9 @@ def apply_discount(client: ApiClient, user_id: str, order_id: int, code: str) ->
 
     def attempt() -> Order:
         rider_id = identity.external(client, user_id).rider_id
-        expect(rider_id, order_id)
         if wanted is not None:
             discounts.expect_use(client.id, wanted, rider_id)
+        expect_for_payment(client, rider_id, order_id)
         order = find(rider_id, order_id)
         now = clock.now()
         rules.check_payable(order, now)
@@ -315,7 +318,9 @@ def remove_discount(client: ApiClient, user_id: str, order_id: int) -> Order:
     """
 
     def attempt() -> Order:
-        order = find(identity.external(client, user_id).rider_id, order_id)
+        rider_id = identity.external(client, user_id).rider_id
+        expect_for_payment(client, rider_id, order_id)
+        order = find(rider_id, order_id)
         now = clock.now()
         rules.check_payable(order, now)
         if order.discount is None:
@@ -330,6 +335,23 @@ def remove_discount(client: ApiClient, user_id: str, order_id: int) -> Order:
 
 
 # ── Paying ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def expect_for_payment(client: ApiClient, rider_id: int, order_id: int) -> None:
+    """Announce that this request will ask for an order, and for :func:`methods` of it."""
+    expect(rider_id, order_id)
+    ledger.expect(_wallet(rider_id, offers.seller(client).currency))
+
+
+def methods(order: Order) -> tuple[PaymentMethod, ...]:
+    """What an order can be paid with now; one read at most, of the rider's wallet."""
+    now = clock.now()
+    asks = rules.methods(order, order.total, now) != rules.methods(order, 0, now)
+    return rules.methods(order, ledger.balance(_wallet(order.rider_id, order.currency)) if asks else 0, now)
+
+
+def _wallet(rider_id: int, currency: str) -> Account:
+    return Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=currency)
 
 
 def payable(order: Order, now: datetime) -> None:

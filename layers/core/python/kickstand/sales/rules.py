@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.kernel.currencies import decimals
-from kickstand.kernel.money import round_half_up, vat_inside
+from kickstand.kernel.money import round_half_up
 from kickstand.ledger.model import Account, AccountKind, Movement, Reason
 from kickstand.sales.errors import AmountNotValid, DiscountNotValid, OfferClosed, OrderClosed, OrderInPayment
 from kickstand.sales.model import (
@@ -86,24 +86,10 @@ def _line(offer: Offer, quantity: int) -> OrderLine:
     )
 
 
-def vat_of(line: OrderLine) -> int:
-    """The VAT inside what is to be paid for a line, in minor units."""
-    return vat_inside(line.gross, line.vat_percent or 0)
-
-
 def totals(lines: Iterable[OrderLine]) -> tuple[int, int]:
     """What is to be paid for all lines, and the VAT inside it; both are sums of the lines' own."""
     known = tuple(lines)
-    return sum(line.gross for line in known), sum(vat_of(line) for line in known)
-
-
-def vat_rate(order: Order) -> int:
-    """The VAT rate of an order in whole percent: the one that all lines have, or what its VAT comes to."""
-    rates = {line.vat_percent or 0 for line in order.lines}
-    if len(rates) == 1:
-        return rates.pop()
-    net = order.total - order.vat
-    return round_half_up(order.vat * 100, net) if net else 0
+    return sum(line.gross for line in known), sum(line.vat for line in known)
 
 
 # ── Discounts ────────────────────────────────────────────────────────────────────────────────────────────────────────
