@@ -159,6 +159,7 @@ WORKFLOWS = {
     "RENTAL_WORKFLOW_ARN": "RentalWorkflow",
     "RESERVATION_WORKFLOW_ARN": "ReservationWorkflow",
     "WEBHOOK_WORKFLOW_ARN": "WebhookWorkflow",
+    "PAYMENT_WORKFLOW_ARN": "PaymentWorkflow",
 }
 
 

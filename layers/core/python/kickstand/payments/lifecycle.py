@@ -1,14 +1,17 @@
 """What payments' workflows need: they wait for a change or for the next look, and are started and woken by changes."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from kickstand.kernel import clock, store
-from kickstand.payments import gateway
+from kickstand.payments import gateway, rules
 from kickstand.payments.model import PaymentIntent
-from kickstand.payments.store import ParkedPaymentItem, PaymentItem, PaymentWaitItem
+from kickstand.payments.store import SHARDS, ParkedPaymentItem, PaymentItem, PaymentWaitItem, RefundItem, due_in
 
 _WAITS_KEPT: Final = timedelta(days=60)
+_MOST: Final = 100
 
 
 def launch(intent: PaymentIntent) -> None:
@@ -42,3 +45,32 @@ def park(payment_id: int, error: str) -> None:
     key = ParkedPaymentItem.key(payment_id)
     with store.Transaction() as tx:
         tx.put(ParkedPaymentItem(key.pk, key.sk, kind=ParkedPaymentItem.KIND, error=error, at=clock.now()))
+
+
+# ── What was lost ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Due:
+    """A payment or a refund that somebody has to look at."""
+
+    id: int
+    is_refund: bool
+
+
+def due() -> Iterator[Due]:
+    """What is due on the agenda, at most a hundred of each shard; one query for each."""
+    now = clock.now()
+    for shard in range(SHARDS):
+        payment_ids, refund_ids = due_in(shard, now, _MOST)
+        yield from (Due(each, is_refund=False) for each in payment_ids)
+        yield from (Due(each, is_refund=True) for each in refund_ids)
+
+
+def postpone(due: Due) -> None:
+    """Let what is still as it was be looked at again hours later."""
+    at = rules.postponed(clock.now())
+    if due.is_refund:
+        store.change(RefundItem.key(due.id), [RefundItem.due_at.set(at)], condition=RefundItem.agenda.exists())
+    else:
+        store.change(PaymentItem.key(due.id), [PaymentItem.due_at.set(at)], condition=PaymentItem.agenda.exists())

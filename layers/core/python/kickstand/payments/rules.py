@@ -145,6 +145,13 @@ def _trigger_of_hold(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | No
     return None
 
 
+def found(intent: PaymentIntent, ref: str | None, now: datetime) -> PaymentIntent:
+    """A payment of which somebody has found out how the provider calls it, or that it may be asked for as if anew."""
+    news = {"ref": ref} if ref is not None else {"created_at": now}
+    event = Event.new("PaymentFound", now)
+    return intent.model_copy(update={**news, "version": intent.version + 1, "updated_at": now, "event": event})
+
+
 # ── When to look ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -256,3 +263,11 @@ def settled(refund: Refund, state: RefundState, ref: str | None, now: datetime) 
 def refund_due_at(refund: Refund) -> datetime | None:
     """When somebody else has to ask for a refund, as whoever decided it has not; ``None`` once it is over."""
     return refund.created_at + _LOOKS[0] if refund.state is RefundState.CREATED else None
+
+
+def refund_found(refund: Refund, ref: str | None, now: datetime) -> Refund:
+    """A refund that somebody has found at the provider, or that may be asked for as if anew."""
+    if ref is not None:
+        return settled(refund, RefundState.SUCCEEDED, ref, now)
+    event = Event.new("RefundFound", now)
+    return refund.model_copy(update={"created_at": now, "version": refund.version + 1, "event": event})
