@@ -27,6 +27,8 @@ TAGS: Final = {
     "Dock groups": "Places where vehicles stand.",
     "Areas": "Where rules differ.",
     "System": "City operations.",
+    "Payments": "What users owe and buy, and what they pay with.",
+    "Products": "What users pay for.",
     "Webhooks": "Where events are sent, and what has become of them.",
     "Webhook Interface": "What is sent to clients when something happens.",
 }
