@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.clients import bearer, tokens
-from kickstand.clients.model import ApiClient, Credential, Product
+from kickstand.clients.model import ApiClient, Credential, OnboardingPolicy, OnboardingStep, Product
 from kickstand.clients.store import ClientItem, ProductItem
 from kickstand.identity.model import ExternalUser, Penalty, PenaltyType, Rider, user_key
 from kickstand.identity.store import ExternalUserItem, PenaltyItem, RiderItem
 from kickstand.kernel import clock, store
+from kickstand.onboarding.model import Acceptance, Address, Onboarding
+from kickstand.onboarding.store import AcceptanceItem, OnboardingItem
 from kickstand.pricing import service as pricing
 from kickstand.pricing.model import PricingPlan
 from kickstand.webhooks.model import EVERYTHING, Endpoint, Endpoints, SignatureScheme
@@ -35,6 +37,9 @@ PENALTY: Final = 1
 WEBHOOK: Final = 1
 """The number of the first partner's webhook."""
 
+POLICY_VERSION: Final = "2026-03-01"
+"""What users of the demo's partners have to accept."""
+
 _MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
 _USER_NUMBER, _FRIEND_NUMBER = 2, 3
 
@@ -49,6 +54,7 @@ class Partner:
     network_ids: tuple[int, ...]
     token: str
     secret: str
+    country: str
 
     @property
     def credential(self) -> Credential:
@@ -66,6 +72,9 @@ class Partner:
             network_ids=frozenset(self.network_ids),
             tokens=(tokens.kept(self.token, clock.now() + tokens.LIFETIME),),
             credentials=(self.credential,),
+            onboarding=OnboardingPolicy(
+                privacy_policy_version=POLICY_VERSION, terms_version=POLICY_VERSION, country=self.country
+            ),
         )
 
     @property
@@ -74,8 +83,8 @@ class Partner:
         return bearer.sign(self.client, self.credential, clock.now())
 
 
-IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET)
-IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET)
+IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET, "NO")
+IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET, "FR")
 
 PLANS: Final = (
     PricingPlan(
@@ -131,13 +140,33 @@ def rider() -> Rider:
 
 
 def user() -> Rider:
-    """Somebody whom the first partner tells no more about than an id of its own and where mails go."""
+    """Somebody whom the first partner knows by an id of its own, and who has begun to tell more."""
     return Rider(
         id=_USER_NUMBER,
         public_id=uuid(_USER_NUMBER),
         client_id=IN_BOTH.number,
         external_id=USER,
         email="user@rider.example",
+        first_name="Ingrid",
+        last_name="Nordmann",
+    )
+
+
+def onboarding() -> Onboarding:
+    """What the user has told and accepted; the phone number and the terms are still to come."""
+    return Onboarding(
+        rider_id=_USER_NUMBER,
+        address=Address(street_address="Storgata 1", postal_code="0155", city="Oslo", country="NO"),
+        privacy_policy=Acceptance(
+            id=1,
+            rider_id=_USER_NUMBER,
+            document=OnboardingStep.PRIVACY_POLICY,
+            version=POLICY_VERSION,
+            consents={"newsletter": False},
+            at=_MADE_AT,
+        ),
+        tutorial_at=_MADE_AT,
+        version=1,
     )
 
 
@@ -176,6 +205,10 @@ def take_in() -> None:
         for each, points in ((user(), penalty().points), (friend(), 0)):
             tx.put(ExternalUserItem.of(_external(each, points)))
         tx.put(PenaltyItem.of(penalty()))
+        told = onboarding()
+        tx.put(OnboardingItem.of(told))
+        if told.privacy_policy:
+            tx.put(AcceptanceItem.of(told.privacy_policy))
 
 
 def arrange_webhook() -> None:

@@ -32,6 +32,7 @@ from kickstand.identity import service as identity
 from kickstand.identity.model import PenaltyState
 from kickstand.insights import service as insights
 from kickstand.kernel import clock, store
+from kickstand.onboarding import service as onboarding
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState, ReservationState
@@ -279,3 +280,12 @@ def test_the_user_has_a_penalty_and_figures() -> None:
     (penalty,) = penalties.list_penalties(client, described["userId"], PenaltyState.ACTIVE)
     assert (str(penalty.id), penalty.points) == (described["penaltyId"], user.penalty_points)
     assert insights.statistics(user.rider_id, clock.now() - timedelta(days=2)).rides == 1
+
+
+def test_the_user_has_begun_to_tell_more() -> None:
+    client, described = clients.authenticate(demo.TOKEN), demo.describe()["surfaces"]["maas"]["ids"]
+    user = onboarding.find(client, described["userId"])
+    pending = [each.step for each in onboarding.steps(client, user) if each.required and not each.completed]
+    assert pending == ["phone_number", "terms_and_conditions"]
+    (acceptance,) = onboarding.acceptances(client, described["userId"])
+    assert acceptance == user.onboarding.privacy_policy
