@@ -167,9 +167,9 @@ def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
         if intent.replaces is not None:  # which has to be given back
             planned += [intent.updated_at + each for each in _LOOKS[:3]]
     elif intent.state is PaymentState.HELD:
-        planned = [intent.updated_at + each for each in _LOOKS]
+        planned = [now + _LAST, *(intent.updated_at + each for each in _LOOKS)]
     else:
-        planned = [intent.deadline, *(intent.created_at + each for each in _LOOKS)]
+        planned = [now + _LAST, intent.deadline, *(intent.created_at + each for each in _LOOKS)]
     return min((each for each in planned if each > now), default=now + _LAST)
 
 
