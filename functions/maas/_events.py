@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
+from kickstand.billing.model import Invoice, Subject
+from kickstand.kernel.currencies import formatted
 from kickstand.kernel.events import Event
 from kickstand.kernel.money import Currency
 from kickstand.pricing.model import Fare, FareLine, LineKind
@@ -72,16 +74,18 @@ class UserInvoiceEvent(Wire):
 
     @classmethod
     def of_trip(cls, rental: Rental, event: Event) -> Self | None:
-        """What is owed for a trip, if the event has ended one."""
-        if event.name != "RentalCompleted" or rental.plan is None or rental.fare is None:
+        """What is owed for a trip, if the event has ended one, unless the user pays the operator."""
+        if event.name != "RentalCompleted" or rental.plan is None or rental.fare is None or rental.rider_pays:
             return None
         user_id, trip, reservation = rental.external_rider_id or "", rental.id, rental.reservation_id
         return cls._of(user_id, rental.plan.id, rental.fare, trip, reservation)
 
     @classmethod
     def of_reservation(cls, reservation: Reservation) -> Self | None:
-        """What is owed for a reservation; nothing while it is active, and where reserving is free."""
+        """What is owed for a reservation; nothing while it is active, where it is free, and where we are paid."""
         if reservation.plan is None or reservation.fare is None or not reservation.fare.lines:
+            return None
+        if reservation.rider_pays:
             return None
         user_id, trip = reservation.external_rider_id, reservation.rental_id
         return cls._of(user_id, reservation.plan.id, reservation.fare, trip, reservation.id)
@@ -128,6 +132,9 @@ class MessageType(StrEnum):
     VEHICLE_INCORRECTLY_PARKED = "vehicle_incorrectly_parked"
     RESERVATION_CANCELLED = "reservation_cancelled"
     ILLEGAL_PARKING = "illegal_parking"
+    PAYMENT_ACTION_REQUIRED = "payment_action_required"
+    PAYMENT_FAILED = "payment_failed"
+    PAYMENT_DUE = "payment_due"
 
 
 class UserMessageParameter(Wire):
@@ -192,10 +199,34 @@ class UserMessageEvent(Wire):
         return cls._of(reservation.external_rider_id, MessageType.RESERVATION_CANCELLED, text, about)
 
     @classmethod
+    def of_payment(cls, user_id: str, invoice: Invoice, event: Event, url: str) -> Self:
+        """What the user has to do about the payment of an invoice, which can be confirmed at ``url``."""
+        amount = formatted(invoice.due, invoice.currency)
+        about = _about_invoice(invoice)
+        if event.name == "PaymentActionWanted":
+            text = f"Your bank wants you to confirm your payment of {amount}."
+            return cls._of(user_id, MessageType.PAYMENT_ACTION_REQUIRED, text, about | {"url": url})
+        text = f"Your payment of {amount} has failed. Please pay it, or save another card."
+        return cls._of(user_id, MessageType.PAYMENT_FAILED, text, about)
+
+    @classmethod
+    def of_debt(cls, user_id: str, invoice: Invoice) -> Self:
+        """That the user, who has no card, has to pay an invoice."""
+        text = f"Please pay {formatted(invoice.due, invoice.currency)}, or save a card."
+        return cls._of(user_id, MessageType.PAYMENT_DUE, text, _about_invoice(invoice))
+
+    @classmethod
     def _of(cls, user_id: str | None, kind: MessageType, text: str, about: Mapping[str, int | str]) -> Self:
         parameters = [UserMessageParameter(key=key, value=str(value)) for key, value in about.items()]
         return cls(user_id=_addressed(user_id or ""), default_message=text, message_type=kind, parameters=parameters)
 
+
+def _about_invoice(invoice: Invoice) -> dict[str, int | str]:
+    about: dict[str, int | str] = {"invoiceId": invoice.id, "amount": invoice.due, "currency": invoice.currency}
+    return about | {_SUBJECTS[invoice.subject]: invoice.subject_id}
+
+
+_SUBJECTS: Final = {Subject.RENTAL: "tripId", Subject.RESERVATION: "reservationId", Subject.ORDER: "orderId"}
 
 _Said = tuple[MessageType, str]
 

@@ -68,7 +68,8 @@ WEBHOOKS: Final = (
         "user_invoice_event",
         "users/invoices",
         "A user owes something",
-        "When a trip or a reservation with a product is over, unless it was cancelled before it began or is free.",
+        "When a trip or a reservation with a product is over, unless it was cancelled before it began or is free. Not "
+        "sent to clients whose users pay the operator: they would bill their users a second time.",
         UserInvoiceEvent,
     ),
     _event(
@@ -82,7 +83,8 @@ WEBHOOKS: Final = (
         "user_message_event",
         "users/messages",
         "A user has to be told something",
-        "What the platform or its staff did to a trip or a reservation; never what the user did.",
+        "What the platform or its staff did to a trip or a reservation; never what the user did. Clients whose users "
+        "pay the operator also get what a user has to do about a payment: confirm it, or pay what is open.",
         UserMessageEvent,
     ),
     _event(

@@ -1,14 +1,21 @@
 """What clients are told of their own accord: six kinds of events, from what has been committed."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from kickstand.billing import rides
+from kickstand.billing.model import Debts, Invoice
+from kickstand.billing.store import DebtsItem
 from kickstand.clients import service as clients
 from kickstand.fleet.model import Vehicle, VehicleState
 from kickstand.fleet.store import VehicleItem
+from kickstand.identity import service as identity
 from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.events import Event
+from kickstand.payments.model import PaymentIntent
+from kickstand.payments.store import PaymentItem
 from kickstand.rental.model import Rental
 from kickstand.rental.model import Reservation as DomainReservation
 from kickstand.rental.store import RentalItem, ReservationItem
@@ -105,6 +112,33 @@ def _about_reservation(reservation: DomainReservation, event: Event) -> Iterator
 
 tell_of_riding: Final = chained(tell_of_trips, tell_of_reservations)
 """Whatever clients are told about changes in the rental table."""
+
+
+@stream_consumer(PaymentItem)
+def tell_of_payments(change: Change[PaymentIntent]) -> None:
+    """Tell a client what its user has to do about the payment of a trip or a reservation."""
+    if change.new is not None and change.event is not None:
+        intent, event = change.new, change.event
+        invoice = rides.troubled(intent, event)
+        if invoice is not None:
+            url = f"{os.environ['CHECKOUT_URL']}/payments/{intent.token}"
+            _tell_user(invoice, event, lambda user_id: UserMessageEvent.of_payment(user_id, invoice, event, url))
+
+
+@stream_consumer(DebtsItem)
+def tell_of_debts(change: Change[Debts]) -> None:
+    """Tell a client that its user has to pay for a trip or a reservation and has no card."""
+    if change.new is not None and change.event is not None:
+        invoice = rides.unpayable(change.new, change.event)
+        if invoice is not None:
+            _tell_user(invoice, change.event, lambda user_id: UserMessageEvent.of_debt(user_id, invoice))
+
+
+def _tell_user(invoice: Invoice, event: Event, message: Callable[[str], Wire]) -> None:
+    user_id = identity.find_by_id(invoice.rider_id).external_id
+    if user_id is not None:
+        news = _News(MESSAGES, f"user-{invoice.rider_id}", f"{event.id}-message", lambda: message(user_id))
+        _tell(invoice.client_id, iter((news,)))
 
 
 @stream_consumer(VehicleItem)

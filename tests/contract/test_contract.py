@@ -14,8 +14,9 @@ from tests.support.api import surface
 ROOT = Path(__file__).parents[2]
 FACTS = sorted((Path(__file__).parent / "facts").glob("*.json"))
 
-WIDER = {"users/messages.userId"}
-"""What is sent as more than the documented types: a client's ids of its users are text, of whatever kind."""
+WIDER = {"users/messages.userId", "users/messages.messageType"}
+"""What is sent as more than the documented types and words: a client's ids of its users are text, of whatever kind; and
+clients whose users pay the operator are told of payments, for which the reference has no word."""
 
 CONSTRAINTS = (
     "type",

@@ -27,6 +27,9 @@ from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState
 from kickstand.rental.model import Rental, Reservation
 
 _REASONS: Final = {Subject.RENTAL: Reason.RIDE, Subject.RESERVATION: Reason.RESERVATION}
+_WAITS: Final = "PaymentActionWanted"
+_TROUBLES: Final = frozenset({_WAITS, "PaymentFailed", "PaymentCancelled"})
+_OVERDUE: Final = "DebtOverdue"
 _MAY_YET_BE_HELD: Final = frozenset({PaymentState.CREATED, PaymentState.PROCESSING, PaymentState.HELD})
 
 # ── Charging ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,6 +310,30 @@ def pay_off(tx: store.Transaction, invoice: Invoice, amount: int, source: Accoun
     ledger.post(tx, [movement])
 
 
+# ── Telling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def troubled(intent: PaymentIntent, event: Event) -> Invoice | None:
+    """The invoice of which the rider has to be told because of a payment's event; ``None`` where nothing has to be.
+
+    That is one whose payment, made without the rider, waits for the rider or has come to nothing. News can be old:
+    what has been settled or begun anew meanwhile is not told.
+    """
+    if intent.purpose.kind is not PurposeKind.INVOICE or not intent.off_session or event.name not in _TROUBLES:
+        return None
+    invoice = invoices.find(intent.rider_id, intent.purpose.id)
+    under_way = intent.id if event.name == _WAITS else None
+    return invoice if invoice.due and invoice.payment_id == under_way else None
+
+
+def unpayable(debts: Debts, event: Event) -> Invoice | None:
+    """The invoice that a rider without a card has to pay, if an event says so and it is so still."""
+    if event.name != _OVERDUE:
+        return None
+    invoice = invoices.find(debts.rider_id, event.data["invoice_id"])
+    return invoice if invoice.due and invoice.payment_id is None else None
+
+
 # ── Debts ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -338,8 +365,7 @@ def _debts(rider_id: int) -> Debts:
 
 def _incurred(invoice: Invoice, *, overdue: bool) -> Event:
     """What is owed from now on; overdue at once without a card to charge."""
-    name = "DebtOverdue" if overdue else "DebtIncurred"
-    return Event.new(name, None, invoice_id=invoice.id, amount=invoice.due, currency=invoice.currency)
+    return Event.new(_OVERDUE if overdue else "DebtIncurred", invoice_id=invoice.id)
 
 
 def _change(tx: store.Transaction, before: Debts, debts: tuple[Debt, ...], event: Event) -> None:

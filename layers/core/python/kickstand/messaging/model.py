@@ -19,6 +19,9 @@ class Template(StrEnum):
     INVOICE_CREDITED = "invoice_credited"
     RENEWAL_FAILED = "renewal_failed"
     RENEWAL_WAITS = "renewal_waits"
+    PAYMENT_WAITS = "payment_waits"
+    PAYMENT_FAILED = "payment_failed"
+    DEBT_OPEN = "debt_open"
 
 
 class MessageState(StrEnum):

@@ -1,5 +1,6 @@
 """Use cases about messages."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -15,6 +16,7 @@ from kickstand.kernel import clock
 from kickstand.kernel.events import Event
 from kickstand.messaging import gateway, rules, store, templates
 from kickstand.messaging.model import Mail, Message, MessageState, Template
+from kickstand.payments.model import PaymentIntent
 from kickstand.rental.model import Rental
 from kickstand.sales.model import Subscription
 from kickstand.support.model import Maintenance
@@ -81,6 +83,32 @@ def notify_renewal_waits(subscription: Subscription, event: Event, link: str) ->
         return templates.write_renewal_waits(rider, subscription, network, link)
 
     return _tell(_message(event, subscription.rider_id, Template.RENEWAL_WAITS), subscription.network_id, write)
+
+
+def notify_payment(intent: PaymentIntent, invoice: Invoice, event: Event) -> Message | None:
+    """Tell a rider that the payment of an invoice waits for the rider, or has failed, as :func:`notify` does it."""
+    if event.name == "PaymentActionWanted":
+        link = f"{os.environ['CHECKOUT_URL']}/payments/{intent.token}"
+        template = Template.PAYMENT_WAITS
+    else:
+        link = None
+        template = Template.PAYMENT_FAILED
+
+    def write(rider: Rider, network: Network) -> Mail:
+        if link is not None:
+            return templates.write_payment_waits(rider, invoice, intent.amount, network, link)
+        return templates.write_debt(rider, invoice, network, tried=True)
+
+    return _tell(_message(event, invoice.rider_id, template), invoice.network_id, write)
+
+
+def notify_debt(invoice: Invoice, event: Event) -> Message | None:
+    """Tell a rider without a card that an invoice is to be paid, as :func:`notify` does it."""
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_debt(rider, invoice, network, tried=False)
+
+    return _tell(_message(event, invoice.rider_id, Template.DEBT_OPEN), invoice.network_id, write)
 
 
 def notify_invoice(invoice: Invoice, event: Event) -> Message | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from kickstand.billing.model import Invoice
+from kickstand.billing.model import Invoice, Subject
 from kickstand.fleet.model import Network
 from kickstand.identity.model import Rider
 from kickstand.kernel.currencies import formatted
@@ -83,6 +83,45 @@ def write_renewal_waits(rider: Rider, subscription: Subscription, network: Netwo
             "Without that, it ends with what you have paid for. The link is for you alone: please do not pass it on.",
         ),
     )
+
+
+def write_payment_waits(rider: Rider, invoice: Invoice, amount: int, network: Network, link: str) -> Mail:
+    """The mail that asks a rider to confirm the payment of an invoice at the bank."""
+    price = formatted(amount, invoice.currency)
+    return _mail(
+        rider,
+        network,
+        f"Please confirm your payment of {price}",
+        (
+            f"Your bank wants you to confirm the payment of {price} for {_SUBJECTS[invoice.subject]}:",
+            link,
+            "Until then it is open, and you cannot start again. The link is for you alone: please do not pass it on.",
+        ),
+    )
+
+
+def write_debt(rider: Rider, invoice: Invoice, network: Network, *, tried: bool) -> Mail:
+    """The mail that tells a rider what is to be paid: the card was ``tried`` in vain, or there is none."""
+    price, about = formatted(invoice.due, invoice.currency), _SUBJECTS[invoice.subject]
+    tried_in_vain = f"We could not take {price} for {about} from your card."
+    happened = tried_in_vain if tried else f"{price} for {about} is still to be paid, and you have no card saved."
+    return _mail(
+        rider,
+        network,
+        f"Your payment of {price} has failed" if tried else f"Please pay {price}",
+        (
+            happened,
+            "Please pay it in your app, or save a card there: we will charge that. Until then you cannot start again.",
+            _COMPLAIN,
+        ),
+    )
+
+
+_SUBJECTS: Final = {
+    Subject.RENTAL: "your ride",
+    Subject.RESERVATION: "your reservation",
+    Subject.ORDER: "what you have ordered",
+}
 
 
 def _day(at: datetime) -> str:
