@@ -14,6 +14,9 @@ from kickstand.kernel import items
 from local.server import Tables
 from local.testing import running_tables
 from tests.support import tables
+from tests.support.provider import provider, provider_place
+
+__all__ = ["aws", "engine", "provider", "provider_place"]
 
 _TABLES = (
     "CLIENTS",

@@ -63,6 +63,20 @@ class PendingSetup(BaseModel):
     expires_at: datetime
 
 
+class SetupOwner(BaseModel):
+    """Whose card is being saved: the provider names the setup only.
+
+    Attributes:
+        expires_at: when it is forgotten, in seconds since 1970.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    rider_id: int
+    expires_at: int
+
+
 class PaymentProfile(BaseModel):
     """What the payment provider knows of a rider.
 
@@ -70,6 +84,8 @@ class PaymentProfile(BaseModel):
         customer: the provider's name of the rider; ``None`` before the first payment.
         cards: saved ones; the last one is charged.
         setup: the card that is being saved.
+        finished: what the last card was saved by, for a browser that comes back to it.
+        leaving: cards that are not charged any more and that the provider has to forget yet.
         version: counts the changes.
     """
 
@@ -79,6 +95,8 @@ class PaymentProfile(BaseModel):
     customer: str | None = None
     cards: tuple[SavedCard, ...] = ()
     setup: PendingSetup | None = None
+    finished: PendingSetup | None = None
+    leaving: tuple[str, ...] = ()
     version: int = 0
 
     @property

@@ -146,7 +146,11 @@ class Provider(Protocol):
         """Give up the saving of a card, if it has not succeeded; answers how it stands."""
 
     def card(self, method: str) -> Card:
-        """What may be shown of a saved card."""
+        """What may be shown of a saved card.
+
+        Raises:
+            ProviderRefusal: it is none, or not saved any more.
+        """
 
     def detach(self, method: str) -> None:
         """Forget a card; one that is forgotten already, too."""

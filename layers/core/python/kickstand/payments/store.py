@@ -10,7 +10,15 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 from kickstand.payments import rules
-from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentRequest, PaymentState, Refund, RefundState
+from kickstand.payments.model import (
+    PaymentIntent,
+    PaymentProfile,
+    PaymentRequest,
+    PaymentState,
+    Refund,
+    RefundState,
+    SetupOwner,
+)
 
 SHARDS: Final = 8
 """Parts of the agenda."""
@@ -37,6 +45,17 @@ class ProfileItem(PaymentsItem[PaymentProfile]):
     def key(rider_id: int) -> Key["ProfileItem"]:
         """Where the profile of a rider is kept."""
         return Key(ProfileItem, f"RIDER#{rider_id}", "PAYMENT_PROFILE")
+
+
+class SetupOwnerItem(PaymentsItem[SetupOwner]):
+    """Whose card is being saved: ``SETUP#<id>`` / ``SETUP``; it expires."""
+
+    KIND = "setup_owner"
+
+    @staticmethod
+    def key(setup_id: int) -> Key["SetupOwnerItem"]:
+        """Where the owner of a setup is kept."""
+        return Key(SetupOwnerItem, f"SETUP#{setup_id}", "SETUP")
 
 
 class AgendaIndex(GlobalSecondaryIndex[Any]):

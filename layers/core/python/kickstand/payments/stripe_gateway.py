@@ -243,9 +243,10 @@ class Stripe:
     def card(self, method: str) -> Card:
         """Brand, last digits and expiry of a payment method."""
         with _decided():
-            card = _client().v1.payment_methods.retrieve(method).card
-        if card is None:
-            raise ProviderRefusal("not_a_card")
+            found = _client().v1.payment_methods.retrieve(method)
+        card = found.card
+        if card is None or found.customer is None:
+            raise ProviderRefusal("not_a_saved_card")
         return Card(brand=card.brand, last4=card.last4, expires=f"{card.exp_year:04d}-{card.exp_month:02d}")
 
     def detach(self, method: str) -> None:
