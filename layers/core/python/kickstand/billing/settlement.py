@@ -1,0 +1,383 @@
+"""Use cases that settle what is owed: by wallet at once, or by a payment that is followed until it is decided.
+
+The transaction that decides a payment also books what follows from it: the ledger, the invoice, and what was bought.
+So money that has been taken is always for something, whatever breaks in between.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from kickstand.billing import invoices, rides, rules
+from kickstand.billing.errors import InvoiceNotFound
+from kickstand.billing.model import Invoice, InvoiceKind
+from kickstand.clients.model import ApiClient
+from kickstand.fleet import service as fleet
+from kickstand.identity import service as identity
+from kickstand.kernel import clock, store
+from kickstand.ledger import service as ledger
+from kickstand.ledger.errors import InsufficientFunds
+from kickstand.ledger.model import Account, AccountKind, Movement, Reason
+from kickstand.payments import intents, methods
+from kickstand.payments import service as payments
+from kickstand.payments.errors import MethodNotAvailable, ProviderUnavailable
+from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState, Purpose, PurposeKind
+from kickstand.payments.provider import ProviderUnreachable
+from kickstand.sales import orders, subscriptions
+from kickstand.sales.errors import OfferClosed, OrderClosed, OrderNotFound, SubscriptionExists, SubscriptionNotFound
+from kickstand.sales.model import Order, OrderKind, OrderState
+
+BLIK_CURRENCY: Final = "PLN"
+
+_WAITING: Final = frozenset({PaymentState.REQUIRES_METHOD, PaymentState.REQUIRES_ACTION})
+
+
+class Means(StrEnum):
+    """What a rider wants to pay with."""
+
+    CARD = "card"
+    WALLET = "wallet"
+    BLIK = "blik"
+    ANY = "any"
+    """The wallet where it suffices, else the saved card, else what the rider chooses."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a rider wants to pay.
+
+    Attributes:
+        save: whether a card that the rider chooses may be charged again without the rider.
+        auto_renew: whether the subscription that is paid renews itself; ``None`` leaves it as it was ordered.
+        key: by which the client names this wish; it gets one payment.
+    """
+
+    means: Means
+    save: bool = False
+    auto_renew: bool | None = None
+    key: str | None = None
+
+    def about(self, document: Purpose) -> str:
+        """What is wished, in one line."""
+        return f"{document.kind}/{document.id}/{self.means}/{self.save}/{self.auto_renew}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of the wish to pay.
+
+    Attributes:
+        state: of the payment; succeeded, too, where no provider was needed or where it had been paid before.
+        payment: at the provider, where one was needed.
+        profile: what the provider knows of the rider.
+        order: what was paid for, unless it was an invoice.
+    """
+
+    state: PaymentState
+    payment: PaymentIntent | None
+    profile: PaymentProfile
+    order: Order | None
+
+
+# ── Paying ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def pay(client: ApiClient, user_id: str, document: Purpose, wish: Wish) -> Outcome:
+    """Let a user pay an order or an invoice, as far as that goes without the user.
+
+    An order or an invoice has one payment under way at a time: whoever asks again learns how that one stands, unless
+    something else is wished; then it is given up first. What has been paid is not paid again.
+
+    Args:
+        client: the caller.
+        user_id: the client's own id of the user.
+        document: an order or an invoice.
+        wish: how.
+
+    Raises:
+        RiderNotFound: the client has no such user.
+        OrderNotFound, InvoiceNotFound: the user has none.
+        OrderClosed: the order has been cancelled, or has expired.
+        InsufficientFunds: the wallet does not hold enough.
+        MethodNotAvailable: it cannot be paid like this.
+        OfferClosed: it is to renew itself, and cannot.
+        KeyReused: the client's key named another wish before.
+        ProviderUnavailable: the provider did not answer; what was begun is finished without the caller.
+    """
+    rider_id = identity.external(client, user_id).rider_id
+    _expect(client, rider_id, document, wish)
+
+    def attempt() -> Outcome:
+        asked = intents.asked(client.id, rider_id, wish.key, wish.about(document)) if wish.key is not None else None
+        if asked is not None:
+            order = orders.find(rider_id, document.id) if document.kind is PurposeKind.ORDER else None
+            return _outcome(advance(asked.id), payments.profile(rider_id), order)
+        if document.kind is PurposeKind.ORDER:
+            return _pay_order(rider_id, document, wish)
+        return _pay_invoice(rider_id, document, wish)
+
+    try:
+        return store.again(attempt)
+    except ProviderUnreachable:
+        raise ProviderUnavailable from None
+
+
+def _expect(client: ApiClient, rider_id: int, document: Purpose, wish: Wish) -> None:
+    payments.expect_profile(rider_id)
+    if document.kind is PurposeKind.ORDER:
+        orders.expect_for_payment(client, rider_id, document.id)
+    else:
+        invoices.expect(document.id)
+    if wish.key is not None:
+        intents.expect_request(client.id, rider_id, wish.key)
+
+
+def _pay_order(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
+    order = orders.find(rider_id, document.id)
+    if order.payment_id is not None:
+        standing = _standing(order.payment_id, wish, order)
+        if standing is not None:
+            return standing
+        order = orders.find(rider_id, document.id)
+    profile = payments.profile(rider_id)
+    if order.state is OrderState.COMPLETED:
+        return Outcome(PaymentState.SUCCEEDED, None, profile, order)
+    orders.payable(order, clock.now())
+    if wish.auto_renew and (order.offer is None or not order.offer.renewable):
+        raise OfferClosed("The product does not renew itself")
+    wallet = _wallet(order)
+    if order.total == 0 or _by_wallet(wish, wallet, order.total, allowed=order.kind is not OrderKind.WALLET_DEPOSIT):
+        return Outcome(PaymentState.SUCCEEDED, None, profile, from_wallet(order, wish.auto_renew))
+    intent = _draft(wish, profile, order, document, order.total)
+    return _begin(intent, wish, profile, order)
+
+
+def _pay_invoice(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
+    invoice = invoices.find(rider_id, document.id)
+    if invoice.payment_id is not None:
+        standing = _standing(invoice.payment_id, wish, None)
+        if standing is not None:
+            return standing
+        invoice = invoices.find(rider_id, document.id)
+    profile = payments.profile(rider_id)
+    if invoice.kind is not InvoiceKind.INVOICE:
+        raise InvoiceNotFound  # a credit note is nothing to be paid
+    if invoice.due == 0:
+        return Outcome(PaymentState.SUCCEEDED, None, profile, None)
+    wallet = _wallet(invoice)
+    if _by_wallet(wish, wallet, invoice.due, allowed=True):
+        with store.Transaction() as tx:
+            rides.pay_off(tx, invoice, invoice.due, wallet, f"invoice-{invoice.id}-{invoice.version}")
+        return Outcome(PaymentState.SUCCEEDED, None, profile, None)
+    intent = _draft(wish, profile, invoice, document, invoice.due)
+    return _begin(intent, wish, profile, invoice)
+
+
+def _begin(intent: PaymentIntent, wish: Wish, profile: PaymentProfile, document: Order | Invoice) -> Outcome:
+    """Commit a payment together with the claim on what it pays, then ask the provider."""
+    profile = payments.ensure_customer(profile)
+    with store.Transaction() as tx:
+        intents.create(tx, intent)
+        if wish.key is not None:
+            intents.remember(tx, intent, wish.key, wish.about(intent.purpose))
+        if isinstance(document, Order):
+            orders.claim(tx, document, intent.id, auto_renew=wish.auto_renew)
+        else:
+            invoices.claim(tx, document, intent.id)
+    return _outcome(advance(intent.id), profile, document if isinstance(document, Order) else None)
+
+
+def _wallet(document: Order | Invoice) -> Account:
+    return Account(kind=AccountKind.WALLET, holder_id=document.rider_id, currency=document.currency)
+
+
+def _by_wallet(wish: Wish, wallet: Account, amount: int, *, allowed: bool) -> bool:
+    """Whether the wallet pays; that it still holds enough then is up to the condition of the write."""
+    if wish.means is Means.WALLET:
+        if not allowed:
+            raise MethodNotAvailable("A wallet cannot be filled from itself")
+        if ledger.balance(wallet) < amount:
+            raise InsufficientFunds
+        return True
+    return allowed and wish.means is Means.ANY and ledger.balance(wallet) >= amount
+
+
+def _draft(
+    wish: Wish, profile: PaymentProfile, document: Order | Invoice, purpose: Purpose, amount: int
+) -> PaymentIntent:
+    if wish.means is Means.BLIK and document.currency != BLIK_CURRENCY:
+        raise MethodNotAvailable(f"BLIK takes {BLIK_CURRENCY} only")
+    saved = None if wish.means is Means.BLIK else profile.card
+    types: tuple[str, ...] = ("blik",) if wish.means is Means.BLIK else ("card",)
+    if wish.means is Means.ANY and document.currency == BLIK_CURRENCY:
+        types = ("card", "blik")
+    return intents.draft(
+        client_id=document.client_id,
+        rider_id=document.rider_id,
+        network_id=document.network_id,
+        purpose=purpose,
+        amount=amount,
+        currency=document.currency,
+        card=saved.ref if saved else None,
+        types=types,
+        save=saved is None and "card" in types and (wish.save or bool(wish.auto_renew)),
+    )
+
+
+def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | None:
+    """How the payment that is under way stands; ``None`` where it is over, or was given up for another wish."""
+    intent = advance(payment_id)
+    if intent.is_open and not _fits(intent, wish):
+        intent = give_up(payment_id)
+    if intent.state in {PaymentState.FAILED, PaymentState.CANCELLED}:
+        store.forget()
+        return None
+    return _outcome(intent, payments.profile(intent.rider_id), order)
+
+
+def _fits(intent: PaymentIntent, wish: Wish) -> bool:
+    if wish.means is Means.ANY:
+        return True
+    return ("blik" in intent.types) == (wish.means is Means.BLIK) and wish.means is not Means.WALLET
+
+
+def _outcome(intent: PaymentIntent, profile: PaymentProfile, order: Order | None) -> Outcome:
+    if order is not None and not intent.is_open:
+        order = orders.find(order.rider_id, order.id)
+    return Outcome(intent.state, intent, profile, order)
+
+
+# ── Following payments ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def advance(payment_id: int) -> PaymentIntent:
+    """See how a payment stands at the provider, and book what follows; any number of times, by whoever has reason to.
+
+    Raises:
+        PaymentNotFound: there is none.
+        ProviderUnreachable: the provider did not say; nothing has changed.
+    """
+    return store.again(lambda: _advance(payment_id, at_once=False))
+
+
+def give_up(payment_id: int) -> PaymentIntent:
+    """Give a payment up, if it is not too late; answers how it stands then."""
+    return store.again(lambda: _advance(payment_id, at_once=True))
+
+
+def _advance(payment_id: int, *, at_once: bool) -> PaymentIntent:
+    intent = intents.find(payment_id)
+    if intent.is_open or intent.state is PaymentState.HELD:
+        seen_as = intent.model_copy(update={"deadline": clock.now()}) if at_once else intent
+        profile = payments.ensure_customer(payments.profile(intent.rider_id))
+        after = intents.observe(seen_as, profile)
+        if after is not seen_as:
+            _decide(intent, after.model_copy(update={"deadline": intent.deadline}))
+            intent = intents.find(payment_id)
+    _afterwards(intent)
+    return intent
+
+
+def _decide(before: PaymentIntent, after: PaymentIntent) -> None:
+    try:
+        with store.Transaction() as tx:
+            intents.record(tx, before, after)
+            if after.state is PaymentState.SUCCEEDED:
+                _book(tx, after)
+            elif not after.is_open and after.state is not PaymentState.HELD:
+                _let_go(tx, after)
+            elif after.state in _WAITING and after.off_session and after.purpose.kind is PurposeKind.INVOICE:
+                rides.stalled(tx, invoices.find(after.rider_id, after.purpose.id))
+    except (OrderClosed, SubscriptionExists, SubscriptionNotFound):
+        # Paid, and impossible in the meantime: the money is the rider's.
+        with store.Transaction() as tx:
+            intents.record(tx, before, after)
+            _credit(tx, after)
+
+
+def _book(tx: store.Transaction, intent: PaymentIntent) -> None:
+    provider = Account(kind=AccountKind.PROVIDER, holder_id=intent.network_id, currency=intent.currency)
+    if intent.purpose.kind is PurposeKind.ORDER:
+        _fulfil(tx, orders.find(intent.rider_id, intent.purpose.id), provider)
+        return
+    invoice = _invoice(intent)
+    if invoice is not None:
+        rides.pay_off(tx, invoice, intent.captured, provider, f"payment-{intent.id}")
+
+
+def _let_go(tx: store.Transaction, intent: PaymentIntent) -> None:
+    """Free what a payment was for, so that it can be paid in another way."""
+    if intent.purpose.kind is PurposeKind.ORDER:
+        order = orders.find(intent.rider_id, intent.purpose.id)
+        after = orders.let_go(tx, order, intent.id)
+        if order.kind is OrderKind.RENEWAL:
+            with suppress(SubscriptionNotFound):  # it has ended meanwhile, and nothing is to be tried again
+                subscriptions.renewal_failed(tx, after, clock.now())
+        return
+    invoice = _invoice(intent)
+    if invoice is not None:
+        invoices.let_go(tx, invoice, intent.id)
+        if intent.off_session and intent.purpose.kind is PurposeKind.INVOICE:
+            rides.stalled(tx, invoice)
+
+
+def _invoice(intent: PaymentIntent) -> Invoice | None:
+    """What a payment pays, unless it is an order or nothing yet."""
+    invoice_id = intent.invoice_id if intent.purpose.kind is PurposeKind.HOLD else intent.purpose.id
+    return invoices.find(intent.rider_id, invoice_id) if invoice_id is not None else None
+
+
+def _afterwards(intent: PaymentIntent) -> None:
+    """What follows from a decided payment without being part of the decision; repeating it changes nothing."""
+    if intent.state is PaymentState.SUCCEEDED and intent.save and intent.card is not None:
+        methods.adopt_paid(intent.rider_id, intent.card)
+    if intent.invoice_id is not None and not intent.is_open and intent.state is not PaymentState.HELD:
+        rides.collect(intent.rider_id)
+
+
+# ── Booking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def from_wallet(order: Order, auto_renew: bool | None = None) -> Order:
+    """Complete an order from its rider's wallet; one that costs nothing takes nothing.
+
+    Raises:
+        OrderClosed, OrderInPayment: it cannot be paid now.
+        InsufficientFunds: the wallet does not hold enough.
+        Contention: somebody else has changed it meanwhile.
+    """
+    orders.payable(order, clock.now())
+    if auto_renew is not None:
+        order = order.model_copy(update={"auto_renew": auto_renew})
+    with store.Transaction() as tx:
+        return _fulfil(tx, order, _wallet(order))
+
+
+def _fulfil(tx: store.Transaction, order: Order, source: Account) -> Order:
+    now = clock.now()
+    invoice = rules.for_order(order, fleet.network(order.network_id), now) if order.total else None
+    if invoice is not None:
+        invoices.create(tx, invoice)
+    done, movements = orders.complete(tx, order, source=source, invoice_id=invoice.id if invoice else None, at=now)
+    ledger.post(tx, movements)
+    return done
+
+
+def _credit(tx: store.Transaction, intent: PaymentIntent) -> None:
+    try:
+        order = orders.find(intent.rider_id, intent.purpose.id)
+    except OrderNotFound:
+        order = None
+    if order is not None and order.state is OrderState.PENDING:
+        orders.fail(tx, order)
+    movement = Movement(
+        id=f"payment-{intent.id}",
+        source=Account(kind=AccountKind.PROVIDER, holder_id=intent.network_id, currency=intent.currency),
+        target=Account(kind=AccountKind.WALLET, holder_id=intent.rider_id, currency=intent.currency),
+        amount=intent.captured,
+        reason=Reason.CORRECTION,
+        document=intent.purpose.id,
+        at=clock.now(),
+    )
+    ledger.post(tx, [movement])
