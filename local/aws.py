@@ -105,7 +105,7 @@ class AwsEndpoint:
 
     def _keys(self, operation: str, request: dict[str, Json]) -> Json:
         """KMS: the ids of keys are taken as they come."""
-        key, context = request["KeyId"], request.get("EncryptionContext", {})
+        key, context = request.get("KeyId", ""), request.get("EncryptionContext", {})
         match operation:
             case "Encrypt":
                 sealed = self._services.keys.encrypt(key, base64.b64decode(request["Plaintext"]), context)

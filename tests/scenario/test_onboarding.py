@@ -1,20 +1,16 @@
 """A user's way to the first ride: everything is told, accepted and proved over HTTP."""
 
 import re
-from pathlib import Path
 from typing import Any
 from uuid import UUID
-
-import pytest
 
 from kickstand.clients import service as clients
 from kickstand.clients.model import OnboardingPolicy, OnboardingStep
 from kickstand.kernel import ids, store
-from local.engine import find_binary
 from tests.support.carriers import another
 from tests.support.http import Answer
 from tests.support.maas import MaasClient
-from tests.support.town import Town, running_town
+from tests.support.town import Town
 
 PHONE, MAIL, NUMBER = "+4712345678", "kari@kickstand.dev", "01019000083"
 EVERY_STEP = OnboardingPolicy(
@@ -139,13 +135,3 @@ def test_a_user_is_its_clients_alone(town: Town) -> None:
     refused = theirs.post("email/verify", state=started["state"], code=code)
     assert refused.refusal == (400, "invalid_verification")
     assert kari.post("email/verify", state=started["state"], code=code).document["data"]["emailVerified"]
-
-
-@pytest.mark.skipif(find_binary() is None, reason="moto keeps nothing between two runs")
-def test_personal_numbers_can_be_verified_after_a_restart(tmp_path: Path) -> None:
-    with running_town(tmp_path) as first:
-        user = f"/users/{first.described_maas['ids']['userId']}/onboarding"
-        assert first.maas.http.call("PUT", f"{user}/personal-number", {"personalNumber": NUMBER}).status == 200
-    with running_town(tmp_path) as again:
-        told = again.maas.http.call("POST", f"{user}/personal-number/verify").document
-        assert told["data"]["personalNumberVerified"]

@@ -58,6 +58,16 @@ def test_rides_and_their_timers_go_on_after_a_restart(tmp_path: Path) -> None:
         assert (town.events(starting), town.executions(starting)) == (["RentalCancelled"], ["SUCCEEDED"])
 
 
+def test_a_personal_number_can_be_read_after_a_restart(tmp_path: Path) -> None:
+    with running_town(tmp_path) as town:
+        onboarding = f"/users/{town.described_maas['ids']['userId']}/onboarding"
+        number = {"personalNumber": "01019000083"}
+        assert town.maas.http.call("PUT", f"{onboarding}/personal-number", number).status == 200
+    with running_town(tmp_path) as town:
+        told = town.maas.http.call("POST", f"{onboarding}/personal-number/verify").document
+        assert told["data"]["personalNumberVerified"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no signal for the death of a parent")
 def test_a_killed_platform_leaves_no_engine_and_loses_no_ride(tmp_path: Path) -> None:
     with served(tmp_path) as first:
