@@ -21,8 +21,9 @@ class PaymentChanged(Exception):
 
 @task("payment_id")
 def plan_payment(event: dict[str, Any]) -> dict[str, Any]:
-    """Decide how long to ``wait`` for news, unless the payment is over and nothing is ``left``."""
-    return _planned(intents.find(event["payment_id"]))
+    """Decide what comes next: ``look`` at once, ``wait`` for news, or ``leave`` what is over."""
+    intent = intents.find(event["payment_id"])
+    return _planned(intent) | ({"next": "look"} if rules.is_to_be_asked(intent) else {})
 
 
 @task("payment_id", passes=(PaymentChanged,))
@@ -65,5 +66,5 @@ def _planned(intent: PaymentIntent) -> dict[str, Any]:
     at = rules.next_look(intent, now)
     planned: dict[str, Any] = {"payment_id": intent.id, "version": intent.version}
     if at is None:
-        return planned | {"next": "left"}
+        return planned | {"next": "leave"}
     return planned | {"next": "wait", "seconds": max(1, ceil((at - now).total_seconds()))}

@@ -86,6 +86,24 @@ def test_what_is_decided_about_a_hold_is_carried_out_soon() -> None:
 
 
 @pytest.mark.parametrize(
+    ("of", "at_once"),
+    [
+        (intent(), False),  # whoever has committed it is asking
+        (intent(off_session=True), True),
+        (intent(off_session=True, state=PaymentState.REQUIRES_ACTION), False),
+        (intent(hold=True, to_capture=0), True),
+        (intent(hold=True, to_capture=500), False),
+        (hold(), False),
+        (hold(to_capture=0), True),
+        (hold(to_capture=500), True),
+        (hold(to_capture=500, state=PaymentState.SUCCEEDED), False),
+    ],
+)
+def test_what_was_decided_is_carried_out_at_once(of: PaymentIntent, at_once: bool) -> None:
+    assert rules.is_to_be_asked(of) is at_once
+
+
+@pytest.mark.parametrize(
     ("of", "at"),
     [
         (intent(), NOW + rules.ON_SESSION + timedelta(hours=1)),

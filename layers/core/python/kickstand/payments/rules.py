@@ -155,6 +155,13 @@ def found(intent: PaymentIntent, ref: str | None, now: datetime) -> PaymentInten
 # ── When to look ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def is_to_be_asked(intent: PaymentIntent) -> bool:
+    """Whether the provider has to be asked at once, as nobody waits for its answer: what was decided is carried out."""
+    if intent.state is PaymentState.HELD:
+        return intent.to_capture is not None
+    return intent.is_open and (intent.to_capture == 0 or (intent.off_session and intent.state is PaymentState.CREATED))
+
+
 def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
     """When a payment has to be looked at that nobody says anything about until then; ``None`` once it is over.
 
