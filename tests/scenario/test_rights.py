@@ -94,6 +94,7 @@ def live(day: Day) -> None:
     day.post_form("/maas/auth/token", **grant)
     day.call("PUT", "/maas/users/kari")
     look_after_a_user(day)
+    come_aboard(day)
     ask_around(day)
     break_and_repair(day)
     slow_down(day)
@@ -143,6 +144,23 @@ def look_after_a_user(day: Day) -> None:
     new = day.call("POST", f"{user}/penalties", {"penaltyPoints": 1, "tripId": int(described["tripId"])})
     day.call("GET", f"{user}/penalties")
     day.call("PATCH", f"{user}/penalties/{new['penaltyId']}", {})
+
+
+def come_aboard(day: Day) -> None:
+    """A user tells, accepts and proves everything."""
+    onboarding = "/maas/users/kari/onboarding"
+    day.call("GET", onboarding)
+    day.call("PUT", f"{onboarding}/name", {"firstName": "Kari", "lastName": "Nordmann"})
+    day.call("PUT", f"{onboarding}/personal-number", {"personalNumber": "01019000083"})
+    day.call("POST", f"{onboarding}/personal-number/verify")
+    day.call("POST", f"{onboarding}/terms-and-conditions", {"accepted": True})
+    for step, kind, body in (
+        ("phone-number", "sms", {"phoneNumber": "+4712345678"}),
+        ("email", "mails", {"email": "kari@kickstand.dev"}),
+    ):
+        started = day.call("POST", f"{onboarding}/{step}/verify/start", body)
+        code = day.call("GET", "/_local/outbox")[kind][-1]["text"][:6]
+        day.call("POST", f"{onboarding}/{step}/verify", {"state": started["state"], "code": code})
 
 
 def ask_around(day: Day) -> None:
