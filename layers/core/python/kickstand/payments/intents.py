@@ -63,7 +63,7 @@ def draft(  # noqa: PLR0913 - a payment is all of this
         card=card,
         types=types,
         hold=hold,
-        save=save,
+        saves=save,
         off_session=off_session,
         token=ids.new_token(payment_id),
         created_at=now,

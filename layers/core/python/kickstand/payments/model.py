@@ -192,7 +192,7 @@ class PaymentIntent(BaseModel):
         hold: whether the amount is only held, to be captured or released later.
         card: the saved card that is charged; ``None`` where the client chooses.
         types: the kinds of methods that the client may choose from, in the provider's words.
-        save: whether what the client chooses becomes a saved card.
+        saves: whether what the client chooses becomes a saved card.
         off_session: whether the rider is not there.
         ref: the provider's name of it; ``None`` until the provider has answered.
         secret: what lets the rider's client act on it; gone when it is over.
@@ -222,7 +222,7 @@ class PaymentIntent(BaseModel):
     hold: bool = False
     card: str | None = None
     types: tuple[str, ...] = ("card",)
-    save: bool = False
+    saves: bool = False
     off_session: bool = False
     ref: str | None = None
     secret: str | None = Field(default=None, repr=False)

@@ -63,7 +63,7 @@ def charge(intent: PaymentIntent, customer: str) -> Charge:
         method=intent.card,
         types=intent.types,
         capture=not intent.hold,
-        save=intent.save,
+        save=intent.saves,
         off_session=intent.off_session,
     )
 
@@ -98,7 +98,7 @@ def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentInten
         "secret": (seen.secret or intent.secret) if is_open else None,
         "decline": seen.decline or (intent.decline if state is not PaymentState.SUCCEEDED else None),
         "captured": seen.captured if state is PaymentState.SUCCEEDED else intent.captured,
-        "card": intent.card or (seen.method if intent.save and state is PaymentState.SUCCEEDED else None),
+        "card": intent.card or (seen.method if intent.saves and state is PaymentState.SUCCEEDED else None),
         "held_until": now + HELD_FOR if state is PaymentState.HELD else intent.held_until,
     }
     if all(getattr(intent, name) == value for name, value in news.items()):
