@@ -330,7 +330,7 @@ def _invoice(intent: PaymentIntent) -> Invoice | None:
 
 def _afterwards(intent: PaymentIntent) -> None:
     """What follows from a decided payment without being part of the decision; repeating it changes nothing."""
-    if intent.state is PaymentState.SUCCEEDED and intent.save and intent.card is not None:
+    if intent.state is PaymentState.SUCCEEDED and intent.saves and intent.card is not None:
         methods.adopt_paid(intent.rider_id, intent.card)
     if intent.invoice_id is not None and not intent.is_open and intent.state is not PaymentState.HELD:
         rides.collect(intent.rider_id)
