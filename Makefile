@@ -119,11 +119,13 @@ local/engine/node_modules/.ready: local/engine/package-lock.json
 	  echo "npm is not installed: the local platform will use its slower engine"; \
 	fi
 
+# What every function has from the base layer, no other layer has again.
 lock: .venv/.ready ## Lock requirements/*.in again, keeping versions where they still fit
 	@$(UV_COMPILE) --universal --python-version 3.11 requirements/dev.in -o requirements/dev.txt
-	@for layer in requirements/layer-*.in; do \
+	@based=""; for layer in requirements/layer-base.in $(filter-out %-base.in,$(sort $(wildcard requirements/layer-*.in))); do \
 	  $(UV_COMPILE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 -c requirements/dev.txt \
-	    $$layer -o $${layer%.in}.txt || exit 1; \
+	    $$based $$layer -o $${layer%.in}.txt || exit 1; \
+	  [ -n "$$based" ] || based=$$(sed -n 's/^\([a-z0-9][^=]*\)==.*/--no-emit-package \1/p' $${layer%.in}.txt); \
 	done
 	@$(UV_COMPILE) --universal --python-version 3.11 requirements/sam.in -o requirements/sam.txt
 	@$(UV_COMPILE) --universal --python-version 3.11 requirements/uv.in -o requirements/uv.txt
