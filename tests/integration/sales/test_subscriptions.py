@@ -9,9 +9,8 @@ import pytest
 
 from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
-from kickstand.kernel import clock, ids, store
+from kickstand.kernel import clock, store
 from kickstand.kernel.errors import Contention, DomainError
-from kickstand.kernel.events import Event
 from kickstand.sales import orders, periods, subscriptions
 from kickstand.sales.errors import (
     NotCancellable,
@@ -20,22 +19,12 @@ from kickstand.sales.errors import (
     SubscriptionNotFound,
     SubscriptionRequired,
 )
-from kickstand.sales.model import (
-    Offer,
-    OfferKind,
-    Order,
-    OrderKind,
-    OrderLine,
-    OrderState,
-    Subscription,
-    SubscriptionState,
-    Validity,
-    ValidityUnit,
-)
+from kickstand.sales.model import Order, OrderKind, OrderState, Subscription, SubscriptionState
 from kickstand.sales.store import EndedSubscriptionItem, OrderItem, SubscriptionItem, due, shard
 from local.server import Tables
 from tests.support.capacity import measured
 from tests.support.city import City
+from tests.support.subscriptions import activated, kept, ordered
 
 DAY = timedelta(days=1)
 PLAN = 24
@@ -56,54 +45,6 @@ def enlisted(city: City, user: str) -> int:
     return identity.ensure_external(city.client, user).rider_id
 
 
-def order(city: City, rider: int, **changes: Any) -> Order:
-    now = clock.now()
-    offer = Offer(
-        id=7,
-        client_id=city.client.id,
-        network_id=city.network_id,
-        kind=OfferKind.SUBSCRIPTION,
-        name="Monthly pass",
-        currency="NOK",
-        vat_percent=25,
-        price=29900,
-        validity=Validity(count=1, unit=ValidityUnit.MONTH),
-        plan_id=PLAN,
-        renewable=True,
-        cancellable=True,
-    )
-    values: dict[str, Any] = {
-        "id": ids.new_id(),
-        "token": "t",
-        "client_id": city.client.id,
-        "rider_id": rider,
-        "network_id": city.network_id,
-        "kind": OrderKind.SUBSCRIPTION,
-        "currency": "NOK",
-        "lines": (OrderLine(offer_id=7, name="Monthly pass", unit_price=29900, vat_percent=25),),
-        "total": 29900,
-        "vat": 5980,
-        "offer": offer.model_copy(update=changes.pop("offer", {})),
-        "locale": "nb",
-        "auto_renew": True,
-        "created_at": now,
-        "expires_at": now + DAY,
-        "event": Event.new("OrderMade", now),
-    }
-    return Order.model_validate(values | changes)
-
-
-def activated(city: City, rider: int, at: Any = None, **changes: Any) -> Subscription:
-    store.begin()
-    with store.Transaction() as tx:
-        return subscriptions.activate(tx, order(city, rider, **changes), at or clock.now())
-
-
-def kept(rider: int) -> Subscription | None:
-    store.begin()
-    return subscriptions.current(rider)
-
-
 def changed(subscription: Subscription, after: Subscription) -> Subscription:
     store.begin()
     with store.Transaction() as tx:
@@ -113,7 +54,7 @@ def changed(subscription: Subscription, after: Subscription) -> Subscription:
 
 def renewal_of(city: City, subscription: Subscription, **changes: Any) -> Order:
     """An order by which a subscription is being renewed."""
-    renewal = order(city, subscription.rider_id, kind=OrderKind.RENEWAL, subscription_id=subscription.id, **changes)
+    renewal = ordered(city, subscription.rider_id, kind=OrderKind.RENEWAL, subscription_id=subscription.id, **changes)
     changed(subscription, periods.renewing(subscription, renewal.id, clock.now()))
     with store.Transaction() as tx:
         tx.create(OrderItem.waiting(renewal))
@@ -250,7 +191,7 @@ def test_a_failed_renewal_waits_for_its_next_attempt(city: City, rider: int) -> 
     found = kept(rider)
     assert found is not None
     assert (found.due_at, found.renewal_id) == (now + DAY, renewal.id)
-    stranger = order(city, rider, kind=OrderKind.RENEWAL, subscription_id=subscription.id)
+    stranger = ordered(city, rider, kind=OrderKind.RENEWAL, subscription_id=subscription.id)
     store.begin()
     with store.Transaction() as tx:
         subscriptions.renewal_failed(tx, stranger, now)

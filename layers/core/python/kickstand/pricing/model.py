@@ -80,6 +80,7 @@ class PricingPlan(BaseModel):
         penalty_repeat_s: how often there are more of them from then on, in seconds; 0 for never.
         penalty_points: how many there are each time.
         max_penalty_points: with more than these a rider cannot use the plan; ``None`` for no limit.
+        subscribers_only: whether it is for riders with a subscription that opens it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,6 +101,7 @@ class PricingPlan(BaseModel):
     penalty_repeat_s: Annotated[int, Field(ge=0, le=31_536_000)] = 0
     penalty_points: Annotated[int, Field(ge=1, le=100)] = 1
     max_penalty_points: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    subscribers_only: bool = False
     state: PlanState = PlanState.ACTIVE
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from kickstand.rental import gateway, rules
 from kickstand.rental.errors import ReservationNotFound, RiderHasReservation
 from kickstand.rental.model import RESERVATION_STATES, Rental, Reservation, ReservationTrigger
 from kickstand.rental.store import OpenReservationItem, ParkedReservationItem, ReservationItem
+from kickstand.sales import subscriptions
 
 # ── What partners do ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -36,7 +37,7 @@ def reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | Non
         VehicleUnavailable: somebody has or has reserved it, or it may not be taken where it stands.
         RiderHasReservation: one at a time.
         RiderInDebt: the rider owes us money.
-        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: not at this plan.
+        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints, SubscriptionRequired: not at this plan.
     """
     fleet.expect_id(vehicle_id)
     identity.expect_external(client.id, user_id)
@@ -56,6 +57,8 @@ def _reserve(client: ApiClient, user_id: str, vehicle_id: int, plan_id: int | No
     rules.check_debt(client, in_debt=user.in_debt)
     plan = pricing.plan(client, plan_id) if plan_id is not None else None
     rules.check_plan(plan, user.penalty_points, vehicle)
+    if plan is not None and plan.subscribers_only:
+        subscriptions.check_opens(user.rider_id, plan.id)
     if not vehicle.verdict.ride_start_allowed or vehicle.state is not VehicleState.AVAILABLE:
         raise VehicleUnavailable
     now = clock.now()

@@ -37,6 +37,7 @@ from kickstand.rental.model import (
     Transition,
 )
 from kickstand.rental.store import OpenRentalItem, RentalItem, TrackItem, latest_ids
+from kickstand.sales import subscriptions
 
 _CLAIMS: Final = 8
 _MOST_LISTED: Final = 1_000  # about 2 MB with their links to receipts; an answer holds 6
@@ -108,7 +109,7 @@ def start_for(client: ApiClient, user_id: str, vehicle_id: int, terms: StartTerm
         RiderHasRental: one at a time.
         RiderInDebt: the rider owes us money.
         ImplausiblePosition: the rider is nowhere near.
-        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: not at this plan.
+        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints, SubscriptionRequired: not at this plan.
         AbilityMissing: the vehicle's speed cannot be limited.
     """
     fleet.expect_id(vehicle_id)
@@ -135,7 +136,7 @@ def start_at_cluster(
         ClusterNotFound: it does not exist for this partner.
         NoVehicleFits: nothing of this category is free there.
         RiderHasRental, RiderInDebt, ImplausiblePosition, AbilityMissing: as for :func:`start_for`.
-        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints: likewise.
+        PlanNotFound, PlanClosed, PlanNotValid, TooManyPenaltyPoints, SubscriptionRequired: likewise.
     """
     clusters.expect_cluster(cluster_id)
     _expect_user(client, user_id, terms)
@@ -183,6 +184,8 @@ def _start(client: ApiClient, user_id: str, vehicle: Vehicle, terms: StartTerms)
         rules.check_able(fleet.model(vehicle.model_id), Ability.LIMIT_SPEED)
     plan = pricing.plan(client, terms.plan_id) if terms.plan_id is not None else None
     rules.check_plan(plan, user.penalty_points, vehicle)
+    if plan is not None and plan.subscribers_only:
+        subscriptions.check_opens(user.rider_id, plan.id)
     allowance = None
     if plan is not None:
         timezone = fleet.known_network(vehicle.network_id).timezone

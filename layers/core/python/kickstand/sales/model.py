@@ -387,6 +387,11 @@ class Subscription(BaseModel):
     version: int = 1
     event: Event
 
+    @property
+    def is_cancellable(self) -> bool:
+        """Whether its rider may cancel it: what is free, or sold so."""
+        return not self.offer.price or self.offer.cancellable
+
     def is_valid(self, at: datetime) -> bool:
         """Whether it counts at a moment."""
         return self.state is SubscriptionState.ACTIVE and self.valid_from <= at < self.valid_until

@@ -173,13 +173,8 @@ def withdrawn(renewal: Order, at: datetime) -> Order:
 
 def check_cancellable(subscription: Subscription) -> None:
     """Refuse to cancel what is neither free nor cancellable by its users."""
-    if not is_cancellable(subscription):
+    if not subscription.is_cancellable:
         raise NotCancellable
-
-
-def is_cancellable(subscription: Subscription) -> bool:
-    """Whether users may cancel it themselves."""
-    return not subscription.offer.price or subscription.offer.cancellable
 
 
 def cancelled(subscription: Subscription, at: datetime) -> Subscription:
