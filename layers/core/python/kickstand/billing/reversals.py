@@ -13,13 +13,14 @@ from kickstand.sales import orders
 from kickstand.sales.model import OrderKind, OrderState
 
 
-def give_back(payment_id: int, amount: int, reason: str) -> Refund:
-    """Give an amount of a payment back to where it came from.
+def give_back(refund_id: int, payment_id: int, amount: int, reason: str) -> Refund:
+    """Give an amount of a payment back to where it came from, once, however often this is asked for.
 
     What was bought stays: whoever wants a subscription to end, cancels it. Money that was paid into a wallet leaves it.
     Gift codes are out and cannot be taken back.
 
     Args:
+        refund_id: a new id, which names this decision; whoever asks again names it again.
         payment_id: the payment.
         amount: in minor units of its currency.
         reason: in our words.
@@ -36,9 +37,12 @@ def give_back(payment_id: int, amount: int, reason: str) -> Refund:
     """
 
     def attempt() -> Refund:
+        known = refunds.known(refund_id)
+        if known is not None:
+            return known
         intent = intents.find(payment_id)
         with store.Transaction() as tx:
-            refund = refunds.request(tx, intent, amount, reason)
+            refund = refunds.request(tx, refund_id, intent, amount, reason)
             source, invoice_id = _taken_from(intent)
             if invoice_id is not None:
                 invoice = invoices.find(intent.rider_id, invoice_id)

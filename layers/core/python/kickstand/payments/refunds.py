@@ -1,6 +1,6 @@
 """Use cases about refunds: decided here first, which takes the room for them, then asked for at the provider."""
 
-from kickstand.kernel import clock, ids, store
+from kickstand.kernel import clock, store
 from kickstand.kernel.events import Event
 from kickstand.payments import intents, rules, service
 from kickstand.payments.errors import PaymentNotFound
@@ -13,13 +13,14 @@ class RefundUnknown(RuntimeError):
     """Whether the provider has the refund cannot be found out any more without a person who looks."""
 
 
-def request(tx: store.Transaction, intent: PaymentIntent, amount: int, reason: str) -> Refund:
+def request(tx: store.Transaction, refund_id: int, intent: PaymentIntent, amount: int, reason: str) -> Refund:
     """Decide to give back an amount of a payment; the provider is asked after the transaction.
 
     All refunds of a payment together, those under way included, are no more than what was captured.
 
     Args:
-        tx: what it belongs to; refused with ``Contention`` where the payment has changed meanwhile.
+        tx: what it belongs to; refused with ``Contention`` where the payment has changed, or the refund exists.
+        refund_id: a new id; it names the decision.
         intent: the payment.
         amount: in minor units of its currency.
         reason: in our words.
@@ -30,7 +31,7 @@ def request(tx: store.Transaction, intent: PaymentIntent, amount: int, reason: s
     """
     now = clock.now()
     refund = Refund(
-        id=ids.new_id(),
+        id=refund_id,
         payment_id=intent.id,
         amount=amount,
         currency=intent.currency,
@@ -49,10 +50,16 @@ def find(refund_id: int) -> Refund:
     Raises:
         PaymentNotFound: there is none.
     """
-    item = store.load(RefundItem.key(refund_id))
-    if item is None:
+    refund = known(refund_id)
+    if refund is None:
         raise PaymentNotFound
-    return item.entity
+    return refund
+
+
+def known(refund_id: int) -> Refund | None:
+    """A refund, if it was decided."""
+    item = store.load(RefundItem.key(refund_id))
+    return None if item is None else item.entity
 
 
 def observe(refund: Refund, intent: PaymentIntent) -> Refund:
