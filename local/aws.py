@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default as mail_policy
@@ -52,6 +52,7 @@ class Services:
     vehicles: Vehicles
     outbox: Outbox
     keys: Keys
+    secrets: Mapping[str, str]
 
 
 class AwsEndpoint:
@@ -64,6 +65,7 @@ class AwsEndpoint:
             "AWSStepFunctions": WorkflowApi(services.workflows).call,
             "AWSEvents": self._events,
             "TrentService": self._keys,
+            "secretsmanager": self._secrets,
         }
         self._own = application(self._answer)
         self._moto: WSGIApplication | None = None
@@ -118,6 +120,14 @@ class AwsEndpoint:
                 return {"Plaintext": base64.b64encode(plain).decode(), "KeyId": key}
             case _:
                 raise ServiceError("UnsupportedOperationException", f"{operation} is not served")
+
+    def _secrets(self, operation: str, request: dict[str, Json]) -> Json:
+        if operation != "GetSecretValue":
+            raise ServiceError("InvalidRequestException", f"{operation} is not served")
+        arn = request["SecretId"]
+        if arn not in self._services.secrets:
+            raise ServiceError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        return {"ARN": arn, "Name": arn.rpartition(":")[2], "SecretString": self._services.secrets[arn]}
 
     def _publish(self, request: Request) -> Response:
         _, _, topic = request.raw_path.partition("/topics/")

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 import logging
 import os
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from kickstand.kernel import aws, items
-from local import webhooks
+from local import payments, webhooks
 from local.api import Gateway
 from local.aws import AwsEndpoint, Services
 from local.bus import Bus, Delivery
@@ -39,15 +40,20 @@ from local.workflows import Workflows
 from local.wsgi import Request, Response, Server, application, json_response
 
 _log = logging.getLogger(__name__)
-DEVELOPMENT: Mapping[str, str] = {"WebhookTargets": "any", "CheckoutUrl": "http://127.0.0.1:{port}/checkout"}
+DEVELOPMENT: Mapping[str, str] = {
+    "WebhookTargets": "any",
+    "CheckoutUrl": "http://127.0.0.1:{port}/checkout",
+    "PaymentProviderUrl": "http://127.0.0.1:{payments_port}",
+}
 """What the template's parameters are on a developer's machine: receivers of webhooks run there too.
 
-``{port}`` stands for the port of the APIs.
+``{port}`` stands for the port of the APIs, ``{payments_port}`` for the one of the payment provider.
 """
 
 ROOT = Path(__file__).resolve().parent.parent
 _API_THREADS = 32
 _AWS_THREADS = 32
+_PAYMENTS_THREADS = 8
 _QUIET_SECONDS = 0.02
 _SWITCH_SECONDS = 0.0005  # a request gives up the interpreter at each read of the network, and must get it back soon
 _SECRET = "local"  # noqa: S105 - the credentials of this machine's own endpoint
@@ -61,6 +67,7 @@ class Settings:
     port: int = 3000
     aws_port: int = 0
     engine_port: int = 0
+    payments_port: int = 0
     template: Path = ROOT / "template.yaml"
     roots: tuple[Path, ...] = (ROOT / "functions", ROOT / "layers" / "core" / "python")
     documents: Path = ROOT / "functions"
@@ -74,7 +81,8 @@ class Tables:
     def __init__(self, settings: Settings, endpoint: str) -> None:
         """Start the engine; ``endpoint`` is for everything else, and for tables where no engine runs."""
         settings.state.mkdir(parents=True, exist_ok=True)
-        parameters = {name: value.replace("{port}", str(settings.port)) for name, value in settings.parameters.items()}
+        ports = {"port": settings.port, "payments_port": settings.payments_port}
+        parameters = {name: value.format(**ports) for name, value in settings.parameters.items()}
         self.template = load(settings.template, endpoint, parameters)
         binary = find_binary()
         self._engine = Engine(binary, settings.engine_port or free_port(), settings.state) if binary else None
@@ -173,7 +181,7 @@ class Platform:
         self._cleanup.close()
 
     def _start(self) -> None:
-        settings = self._settings
+        settings = replace(self._settings, payments_port=self._settings.payments_port or free_port())
         settings.state.mkdir(parents=True, exist_ok=True)
         sys.setswitchinterval(_SWITCH_SECONDS)
         aws_port = settings.aws_port or free_port()
@@ -186,6 +194,7 @@ class Platform:
         self._cleanup.callback(self.state.close)
         self.clock = Clock(self.state)
         self._cleanup.callback(self.clock.stop)
+        self._start_payments(settings)
         self.functions = Functions(self.template.functions, settings.roots)
         self._cleanup.callback(self.functions.stop)
         self.outbox = Outbox(self.state, self.clock)
@@ -197,7 +206,10 @@ class Platform:
         bus = Bus(self.template.rules, self.template.buses, delivery, self.outbox, self.clock)
         self.vehicles = Vehicles(self.template.topic_rules, self.queues, self.clock)
         objects = Objects(self.template.buckets, settings.state / "objects", _SECRET)
-        services = Services(objects, self.queues, self.workflows, bus, self.vehicles, self.outbox, Keys(self.state))
+        secrets = {arn: json.dumps(payments.KEYS) for arn in self.template.secrets}
+        services = Services(
+            objects, self.queues, self.workflows, bus, self.vehicles, self.outbox, Keys(self.state), secrets
+        )
         self._serve_http(AwsEndpoint(services), aws_port, _AWS_THREADS)
 
         tables.create()
@@ -235,6 +247,14 @@ class Platform:
         self._cleanup.callback(server.stop)
         return server
 
+    def _start_payments(self, settings: Settings) -> None:
+        localstripe = payments.Localstripe(settings.state / "payments", free_port())
+        self._cleanup.callback(localstripe.stop)
+        told = payments.Webhooks(f"{self.url}/checkout/stripe/events")
+        self.payments = payments.Gate(localstripe, self.state, told)
+        self._cleanup.callback(self.payments.stop)
+        self._serve_http(application(self.payments.answer), settings.payments_port, _PAYMENTS_THREADS)
+
     def _start_readers(self, schedules: Schedules) -> None:
         streams = [source for source in self.template.sources if source.source_arn not in self.template.queues]
         queues = [source for source in self.template.sources if source.source_arn in self.template.queues]
@@ -259,6 +279,7 @@ class Platform:
     def _idle_parts(self) -> list[tuple[str, Callable[[], bool]]]:
         return [
             ("functions", self.functions.idle),
+            ("payments", self.payments.idle),
             ("vehicles", self.vehicles.idle),
             ("clock", self.clock.idle),
             ("workflows", self.workflows.idle),

@@ -36,6 +36,7 @@ SERVED: Mapping[str, _Kind] = {
     APPLICATION: _Kind("", "cloudformation", "stack/{name}/local", reference="arn"),
     "AWS::Serverless::Function": _Kind("FunctionName", "lambda", "function:{name}"),
     "AWS::Serverless::HttpApi": _Kind("", "apigateway", "/apis/{name}"),
+    "AWS::SecretsManager::Secret": _Kind("Name", "secretsmanager", "secret:{name}", reference="arn"),
     "AWS::Serverless::StateMachine": _Kind("Name", "states", "stateMachine:{name}", reference="arn"),
     "AWS::StepFunctions::StateMachine": _Kind("StateMachineName", "states", "stateMachine:{name}", reference="arn"),
 }

@@ -178,6 +178,7 @@ class Template:
     schedules: list[Schedule] = field(default_factory=list)
     topic_rules: list[TopicRule] = field(default_factory=list)
     buckets: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
     buses: list[str] = field(default_factory=lambda: ["default"])
     apis: list[Api] = field(default_factory=list)
 
@@ -425,6 +426,7 @@ _READERS = {
     "AWS::S3::Bucket": lambda resource, template: template.buckets.append(resource.name),
     "AWS::SQS::Queue": _queue,
     "AWS::Scheduler::Schedule": _scheduler,
+    "AWS::SecretsManager::Secret": lambda resource, template: template.secrets.append(resource.arn),
     "AWS::Serverless::Function": _function,
     "AWS::Serverless::HttpApi": _http_api,
     "AWS::Serverless::StateMachine": _state_machine,

@@ -14,14 +14,16 @@ from local.server import Platform, Settings, Tables, free_port
 
 
 @functools.cache
-def _ports() -> tuple[int, int, int]:
-    return free_port(), free_port(), free_port()
+def _ports() -> tuple[int, int, int, int]:
+    return free_port(), free_port(), free_port(), free_port()
 
 
 def settings(state: Path, *, seed: bool = True) -> Settings:
     """The settings of the project's platform on free ports, for a test to change."""
-    port, aws_port, engine_port = _ports()
-    return Settings(state=state, port=port, aws_port=aws_port, engine_port=engine_port, seed=seed)
+    port, aws_port, engine_port, payments_port = _ports()
+    return Settings(
+        state=state, port=port, aws_port=aws_port, engine_port=engine_port, payments_port=payments_port, seed=seed
+    )
 
 
 @contextmanager
@@ -36,7 +38,13 @@ def running_platform(state: Path, *, seed: bool = True, base: Settings | None = 
     chosen = settings(state, seed=seed)
     if base is not None:
         chosen = replace(
-            base, state=state, port=chosen.port, aws_port=chosen.aws_port, engine_port=chosen.engine_port, seed=seed
+            base,
+            state=state,
+            port=chosen.port,
+            aws_port=chosen.aws_port,
+            engine_port=chosen.engine_port,
+            payments_port=chosen.payments_port,
+            seed=seed,
         )
     platform = Platform(chosen)
     try:

@@ -25,7 +25,7 @@ LIMIT: Final = 250 * 1024 * 1024
 """What a function and its layers may unpack to, in bytes."""
 
 AWS_SERVICES: Final = frozenset(
-    {"dynamodb", "events", "iot-data", "kms", "s3", "sesv2", "sns", "sqs", "stepfunctions", "sts"}
+    {"dynamodb", "events", "iot-data", "kms", "s3", "secretsmanager", "sesv2", "sns", "sqs", "stepfunctions", "sts"}
 )
 """Services whose description botocore needs at run time; the others would triple the base layer."""
 
@@ -36,6 +36,7 @@ TOGETHER: Final = {"reactions": ("maas",)}
 """Packages of functions that others carry along: who tells of a surface's events speaks in its words."""
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_SOURCES: Final = frozenset({".py", ".js"})
 _JUNK_FOLDERS: Final = frozenset({"__pycache__", "bin", "tests", "f2py", "include"})
 _JUNK_SUFFIXES: Final = frozenset({".pyi", ".pxd", ".pyx", ".pxi", ".c", ".h", ".hpp", ".a", ".lib"})
 _JUNK_METADATA: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "WHEEL", "direct_url.json", "entry_points.txt"})
@@ -159,7 +160,7 @@ def report() -> None:
 
 def _copy_sources(source: Path, target: Path) -> None:
     for path in sorted(source.rglob("*")):
-        if path.suffix == ".py" or path.name == "py.typed":
+        if path.suffix in _SOURCES or path.name == "py.typed":
             copy = target / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
