@@ -158,7 +158,7 @@ class InvoiceLine(BaseModel):
     text: str
     quantity: Annotated[int, Field(ge=1)] = 1
     net: int
-    vat_percent: int | None
+    vat_percent: int | None = None
     vat: int
 
     @property
