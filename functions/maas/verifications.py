@@ -133,6 +133,7 @@ def verify_email(caller: Caller, path: OnboardingPath, body: CompleteVerificatio
     tag="Users",
     access="OnboardingRequests",
     errors=_CHECKING,
+    timeout=25,
 )
 def verify_street_address(caller: Caller, path: OnboardingPath) -> UserOnboarding:
     """Verify the address of a user.

@@ -1,5 +1,6 @@
 """Verifications as clients of the MaaS surface see them: what users prove, and how it leaves the platform."""
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -156,12 +157,20 @@ def test_what_the_carrier_refuses_for_good_is_said(
     ("service", "method", "operation"),
     [("sns", "publish", "start_verify_phone_number"), ("sesv2", "send_email", "start_verify_email")],
 )
-def test_a_carrier_that_fails_is_our_fault(api: Client, service: str, method: str, operation: str) -> None:
+def test_a_carrier_that_fails_is_our_fault(
+    api: Client, monkeypatch: pytest.MonkeyPatch, service: str, method: str, operation: str
+) -> None:
+    log = io.StringIO()
+    (handler,) = gateway.logger.handlers
+    monkeypatch.setattr(handler, "stream", log)
     with Stubber(kernel_aws.client(service)) as stub:
-        stub.add_client_error(method, "InternalFailure", f"no way to {PHONE}")
+        stub.add_client_error(method, "InternalFailure", f"no way to {PHONE} {MAIL}")
         reply = call(api, operation, STARTING[operation])
     assert reply.status == 500
-    assert PHONE not in reply.body.decode()
+    assert '"error":"InternalFailure"' in log.getvalue()
+    for text in (log.getvalue(), reply.body.decode()):
+        assert PHONE not in text
+        assert MAIL not in text
 
 
 def test_sms_are_sent_as_what_they_are(city: City) -> None:

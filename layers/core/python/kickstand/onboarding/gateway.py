@@ -4,6 +4,7 @@ import os
 from base64 import b64decode, b64encode
 from typing import Final
 
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from kickstand.kernel import aws
@@ -11,6 +12,8 @@ from kickstand.onboarding.errors import NotReachable
 
 _MAIL_REFUSALS: Final = {"MessageRejected", "BadRequestException"}
 _SMS_REFUSALS: Final = {"InvalidParameter", "InvalidParameterException", "OptedOut", "OptedOutException"}
+
+logger = Logger()
 
 
 def encrypt(number: str, rider_id: int) -> str:
@@ -85,4 +88,5 @@ class CarrierFailed(Exception):
 
 def _told(error: ClientError, refusals: set[str]) -> Exception:
     code = error.response["Error"]["Code"]
+    logger.warning("code not sent", extra={"error": code})
     return NotReachable() if code in refusals else CarrierFailed(code)
