@@ -10,6 +10,7 @@ import pytest
 
 from kickstand.http.operation import Operation
 from tests.support.api import surface
+from tools.registry import surfaces
 
 ROOT = Path(__file__).parents[2]
 FACTS = sorted((Path(__file__).parent / "facts").glob("*.json"))
@@ -190,6 +191,13 @@ def test_what_we_add_takes_nothing_from_the_reference(facts: Path) -> None:
     reference = {(method, path) for method, path, _ in documented(facts)}
     ours = [each for each in surface(facts.stem).operations.values() if not each.documented]
     assert [each for each in ours if (each.method.lower(), each.path) in reference] == []
+
+
+def test_a_surface_without_a_reference_claims_nothing() -> None:
+    published = {path.stem for path in FACTS}
+    ours = {each.name: each.operations.values() for each in surfaces() if each.name not in published}
+    assert ours.keys() == {"checkout"}
+    assert [each.id for operations in ours.values() for each in operations if each.documented] == []
 
 
 def test_the_voi_surface_is_complete() -> None:

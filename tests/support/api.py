@@ -1,6 +1,7 @@
 """Calls operations as API Gateway does, without a server."""
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ def surface(name: str) -> Surface[Any]:
     return found
 
 
-ERROR_CODE: Final = {"maas": "code", "voi": "errorCode"}
+ERROR_CODE: Final = {"checkout": "code", "maas": "code", "voi": "errorCode"}
 """What the member of an error that holds its code is called on each surface."""
 
 
@@ -41,6 +42,14 @@ class Reply:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+    @property
+    def error_on_page(self) -> str | None:
+        """The code that a page for people names."""
+        if not self.headers.get("content-type", "").startswith("text/html"):
+            return None
+        found = re.search(rb'<main data-error="(\w+)">', self.body)
+        return found[1].decode() if found else None
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Client:
             content = decompress(content)
         reply = Reply(answer["statusCode"], answer["headers"], content)
         if reply.status >= 400:  # the OpenAPI document names those that a client can meet
-            met = (reply.status, reply.json[ERROR_CODE[self.surface]])
+            met = (reply.status, reply.error_on_page or reply.json[ERROR_CODE[self.surface]])
             common = import_module(f"{self.surface}._openapi").COMMON_ERRORS
             assert met in {(each.status, each.code) for each in (*operation.errors, *common)}, (operation_id, met)
         return reply

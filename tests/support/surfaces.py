@@ -8,12 +8,13 @@ from tests.support.api import Client, access_token, maas, surface, voi
 from tests.support.city import NOBODY, City
 
 CLIENTS: Final[dict[str, Callable[[City], Client]]] = {
+    "checkout": lambda _city: Client("checkout", {}),
     "maas": lambda city: maas(access_token(city.client.id)),
     "voi": lambda city: voi(city.token),
 }
 """A client of each surface: the city's partner."""
 
-ANYTHING: Final = {"maas": "77", "voi": str(NOBODY)}
+ANYTHING: Final = {"checkout": "A" * 43, "maas": "77", "voi": str(NOBODY)}
 """What any parameter of a path can be, and names nothing."""
 
 OPERATIONS: Final = [(name, operation) for name in CLIENTS for operation in surface(name).operations.values()]

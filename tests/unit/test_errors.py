@@ -10,7 +10,7 @@ import kickstand
 from kickstand.kernel.errors import DomainError, leaves
 from kickstand.kernel.items import Item
 
-SURFACES = ["maas", "voi"]
+SURFACES = ["checkout", "maas", "voi"]
 
 
 @pytest.fixture(scope="module", autouse=True)

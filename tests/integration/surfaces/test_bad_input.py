@@ -15,7 +15,7 @@ from tests.support.city import NOBODY, City
 from tests.support.surfaces import CLIENTS, OPERATIONS, path_of
 from tools import openapi
 
-ERROR = {"maas": {"code", "message"}, "voi": {"status", "errorCode", "detail"}}
+ERROR = {"checkout": {"code", "message"}, "maas": {"code", "message"}, "voi": {"status", "errorCode", "detail"}}
 VALID = {
     "uuid": str(NOBODY),
     "email": "agatha@mail.example.com",

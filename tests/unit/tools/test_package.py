@@ -69,6 +69,13 @@ def test_what_no_function_needs_is_left_out(tmp_path: Path) -> None:
     assert left == {*kept, "botocore/data/endpoints.json"}
 
 
+def test_sources_of_functions_are_packaged_and_nothing_else(tmp_path: Path) -> None:
+    package._copy_sources(ROOT / "functions" / "checkout", tmp_path)
+    copied = {path.name for path in tmp_path.iterdir()}
+    assert {"__init__.py", "_pages.py", "_script.js"} <= copied
+    assert not {"template.yaml", "openapi.json"} & copied
+
+
 def test_services_that_are_called_are_packaged() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "layers" / "core").rglob("*.py")]
     called = {name for text in sources for name in package.SERVICE_CALL.findall(text)}
