@@ -31,6 +31,9 @@ from local.demo.names import (
     uuid,
 )
 
+SUBSCRIBERS: Final = 4
+"""The plan that the monthly pass opens."""
+
 PENALTY: Final = 1
 """The number of the penalty that the first partner has given its user."""
 
@@ -122,6 +125,17 @@ PLANS: Final = (
         trip_price=250,
         included_minutes=30,
         price_per_minute=20,
+    ),
+    PricingPlan(
+        id=SUBSCRIBERS,
+        client_id=IN_BOTH.number,
+        name="Rides of subscribers (demo)",
+        currency="NOK",
+        vat_percent=25,
+        included_minutes=45,
+        price_per_minute=80,
+        free_floating_fee=6_000,
+        subscribers_only=True,
     ),
 )
 
