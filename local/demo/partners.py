@@ -57,7 +57,7 @@ class Partner:
     network_ids: tuple[int, ...]
     token: str
     secret: str
-    country: str
+    onboarding: OnboardingPolicy
 
     @property
     def credential(self) -> Credential:
@@ -75,9 +75,7 @@ class Partner:
             network_ids=frozenset(self.network_ids),
             tokens=(tokens.kept(self.token, clock.now() + tokens.LIFETIME),),
             credentials=(self.credential,),
-            onboarding=OnboardingPolicy(
-                privacy_policy_version=POLICY_VERSION, terms_version=POLICY_VERSION, country=self.country
-            ),
+            onboarding=self.onboarding,
         )
 
     @property
@@ -86,8 +84,16 @@ class Partner:
         return bearer.sign(self.client, self.credential, clock.now())
 
 
-IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET, "NO")
-IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET, "FR")
+_ALL_STEPS: Final = OnboardingPolicy(privacy_policy_version=POLICY_VERSION, terms_version=POLICY_VERSION, country="NO")
+_FEW_STEPS: Final = OnboardingPolicy(
+    required=(OnboardingStep.EMAIL, OnboardingStep.TERMS_AND_CONDITIONS),
+    optional=(OnboardingStep.TUTORIAL,),
+    verified=(OnboardingStep.EMAIL,),
+    country="FR",
+)
+
+IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET, _ALL_STEPS)
+IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET, _FEW_STEPS)
 
 PLANS: Final = (
     PricingPlan(

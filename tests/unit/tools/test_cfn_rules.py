@@ -32,6 +32,7 @@ Resources:
               - {Effect: Allow, Action: ["s3:GetObject"], Resource: !Sub "${Bucket.Arn}/receipts/*"}
               - {Effect: Allow, Action: "iot:Publish", Resource: !Sub "arn:aws:iot:x:1:topic/vehicles/*"}
               - {Effect: Allow, Action: ["logs:CreateLogDelivery", "logs:GetLogDelivery"], Resource: "*"}
+              - {Effect: Allow, Action: "sns:Publish", Resource: "*"}
               - {Effect: Deny, Action: "*", Resource: "*"}
   Shared:
     Type: AWS::IAM::ManagedPolicy
