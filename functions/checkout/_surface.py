@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from checkout import _pages as pages
 from checkout._texts import texts_for
+from kickstand.billing.errors import InvoiceNotFound
 from kickstand.clients.errors import NotAuthenticated
 from kickstand.http.messages import Answer, Request, json_answer, page_answer
 from kickstand.http.operation import ErrorAnswer, Operation
@@ -26,6 +27,7 @@ TRY_AGAIN: Final = ErrorAnswer(503, "try_again", "This cannot be done at the mom
 
 ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     EventRefused: INVALID_SIGNATURE,
+    InvoiceNotFound: LINK_NOT_FOUND,
     PaymentNotFound: LINK_NOT_FOUND,
     MethodNotFound: LINK_NOT_FOUND,
     DomainError: TRY_AGAIN,
