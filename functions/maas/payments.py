@@ -13,13 +13,14 @@ from kickstand.payments.model import PaymentState, Purpose, PurposeKind
 from maas._schemas import Body, TextualId, UserId, Wire
 from maas._surface import (
     INSUFFICIENT_FUNDS,
+    INVALID_PRODUCT,
     INVALID_REQUEST,
     INVOICE_NOT_FOUND,
     ORDER_CLOSED,
     ORDER_NOT_FOUND,
     PAYMENT_ERROR,
     PAYMENT_PROVIDER_UNAVAILABLE,
-    TRY_AGAIN,
+    SUBSCRIPTION_EXISTS,
     USER_MISMATCH,
     USER_NOT_FOUND,
     Caller,
@@ -160,6 +161,7 @@ class PaymentResult(Wire):
     timeout=29,
     errors=(
         INVALID_REQUEST,
+        INVALID_PRODUCT,
         PAYMENT_ERROR,
         INSUFFICIENT_FUNDS,
         USER_MISMATCH,
@@ -167,7 +169,7 @@ class PaymentResult(Wire):
         ORDER_NOT_FOUND,
         INVOICE_NOT_FOUND,
         ORDER_CLOSED,
-        TRY_AGAIN,
+        SUBSCRIPTION_EXISTS,
         PAYMENT_PROVIDER_UNAVAILABLE,
     ),
 )

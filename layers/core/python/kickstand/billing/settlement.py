@@ -7,7 +7,7 @@ So money that has been taken is always for something, whatever breaks in between
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from kickstand.billing import invoices, rides, rules
 from kickstand.billing.errors import InvoiceNotFound
@@ -71,13 +71,18 @@ class Outcome:
         state: of the payment; succeeded, too, where no provider was needed or where it had been paid before.
         payment: at the provider, where one was needed.
         profile: what the provider knows of the rider.
-        order: what was paid for, unless it was an invoice.
+        order: what is paid for, as it was before, unless it is an invoice.
     """
 
     state: PaymentState
     payment: PaymentIntent | None
     profile: PaymentProfile
     order: Order | None
+
+    @classmethod
+    def of(cls, payment: PaymentIntent, profile: PaymentProfile, order: Order | None) -> Self:
+        """What has become of it by a payment at the provider."""
+        return cls(payment.state, payment, profile, order)
 
 
 # ── Paying ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +117,7 @@ def pay(client: ApiClient, user_id: str, document: Purpose, wish: Wish) -> Outco
         asked = intents.asked(client.id, rider_id, wish.key, wish.about(document)) if wish.key is not None else None
         if asked is not None:
             order = orders.find(rider_id, document.id) if document.kind is PurposeKind.ORDER else None
-            return _outcome(advance(asked.id), payments.profile(rider_id), order)
+            return Outcome.of(advance(asked.id), payments.profile(rider_id), order)
         if document.kind is PurposeKind.ORDER:
             return _pay_order(rider_id, document, wish)
         return _pay_invoice(rider_id, document, wish)
@@ -185,7 +190,9 @@ def _begin(intent: PaymentIntent, wish: Wish, profile: PaymentProfile, document:
             orders.claim(tx, document, intent.id, auto_renew=wish.auto_renew)
         else:
             invoices.claim(tx, document, intent.id)
-    return _outcome(advance(intent.id), profile, document if isinstance(document, Order) else None)
+    intents.expect(intent.id)
+    _expect_booking(intent)
+    return Outcome.of(advance(intent.id), profile, document if isinstance(document, Order) else None)
 
 
 def _wallet(document: Order | Invoice) -> Account:
@@ -233,19 +240,13 @@ def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | Non
     if intent.state in {PaymentState.FAILED, PaymentState.CANCELLED}:
         store.forget()
         return None
-    return _outcome(intent, payments.profile(intent.rider_id), order)
+    return Outcome.of(intent, payments.profile(intent.rider_id), order)
 
 
 def _fits(intent: PaymentIntent, wish: Wish) -> bool:
     if wish.means is Means.ANY:
         return True
     return ("blik" in intent.types) == (wish.means is Means.BLIK) and wish.means is not Means.WALLET
-
-
-def _outcome(intent: PaymentIntent, profile: PaymentProfile, order: Order | None) -> Outcome:
-    if order is not None and not intent.is_open:
-        order = orders.find(order.rider_id, order.id)
-    return Outcome(intent.state, intent, profile, order)
 
 
 # ── Following payments ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,17 +270,29 @@ def give_up(payment_id: int) -> PaymentIntent:
 def _advance(payment_id: int, *, at_once: bool) -> PaymentIntent:
     intent = intents.find(payment_id)
     if intent.is_open or intent.state is PaymentState.HELD:
+        _expect_booking(intent)
         seen_as = intent.model_copy(update={"deadline": clock.now()}) if at_once else intent
         profile = payments.ensure_customer(payments.profile(intent.rider_id))
         after = intents.observe(seen_as, profile)
         if after is not seen_as:
-            _decide(intent, after.model_copy(update={"deadline": intent.deadline}))
-            intent = intents.find(payment_id)
+            before, intent = intent, after.model_copy(update={"deadline": intent.deadline})
+            _decide(before, intent)
     _afterwards(intent)
     return intent
 
 
+def _expect_booking(intent: PaymentIntent) -> None:
+    """Announce what the decision of a payment will need."""
+    payments.expect_profile(intent.rider_id)
+    if intent.purpose.kind is PurposeKind.ORDER:
+        orders.expect(intent.rider_id, intent.purpose.id)
+        subscriptions.expect(intent.rider_id)
+    elif intent.purpose.kind is PurposeKind.INVOICE:
+        invoices.expect(intent.purpose.id)
+
+
 def _decide(before: PaymentIntent, after: PaymentIntent) -> None:
+    """Keep what has become of a payment together with everything that follows."""
     try:
         with store.Transaction() as tx:
             intents.record(tx, before, after)
@@ -356,7 +369,7 @@ def from_wallet(order: Order, auto_renew: bool | None = None) -> Order:
 
 def _fulfil(tx: store.Transaction, order: Order, source: Account) -> Order:
     now = clock.now()
-    invoice = rules.for_order(order, fleet.network(order.network_id), now) if order.total else None
+    invoice = rules.for_order(order, fleet.known_network(order.network_id), now) if order.total else None
     if invoice is not None:
         invoices.create(tx, invoice)
     done, movements = orders.complete(tx, order, source=source, invoice_id=invoice.id if invoice else None, at=now)
