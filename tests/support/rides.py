@@ -82,7 +82,7 @@ class Payers:
         terms = samples.tariff(
             network_id=self.city.network_id, currency="NOK", start_price=1_000, price_per_minute=250, vat_percent=25
         )
-        about = {
+        about: dict[str, Any] = {
             "id": ids.new_id(),
             "rider_id": user.rider_id,
             "client_id": self.client.id,
@@ -94,7 +94,7 @@ class Payers:
 
     def reservation(self, user: ExternalUser, **changes: Any) -> Reservation:
         """A reservation that has expired, at 3.75 NOK a minute for four minutes."""
-        line = FareLine(kind=LineKind.RESERVATION, quantity=4, unit_net=300, net=1_200, vat_percent=25, vat=300)
+        line = FareLine(kind=LineKind.RESERVATION, quantity=4, unit_net=300, vat_percent=25, vat=300)
         values = {
             "id": ids.new_id(),
             "client_id": self.client.id,

@@ -45,14 +45,14 @@ class Crash(Exception):
 
 
 class Streams:
-    """The tables' streams, from now on."""
+    """The tables' streams, from now on; of rentals and of the fleet, if nothing else is said."""
 
-    def __init__(self) -> None:
+    def __init__(self, *variables: str) -> None:
         # Engines name shards in fewer characters than AWS does.
         config = Config(parameter_validation=False)
         endpoint = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
         self._client: Any = Session().create_client("dynamodbstreams", endpoint_url=endpoint, config=config)
-        self._iterators = {variable: self._latest(os.environ[variable]) for variable in _CONSUMERS}
+        self._iterators = {variable: self._latest(os.environ[variable]) for variable in variables or _CONSUMERS}
 
     def new(self, variable: str) -> Records:
         """What has been added since the last time."""

@@ -202,7 +202,7 @@ def test_asking_costs_the_same_for_one_ride_a_day_and_for_many() -> None:
 def reservation(**changes: Any) -> Reservation:
     """Four minutes of somebody's claim on a vehicle, at 3 EUR a minute."""
     vehicle = City().vehicle()
-    line = FareLine(kind=LineKind.RESERVATION, quantity=4, unit_net=300, net=1_200, vat_percent=25, vat=300)
+    line = FareLine(kind=LineKind.RESERVATION, quantity=4, unit_net=300, vat_percent=25, vat=300)
     values = {
         "id": next(_ids),
         "client_id": 5,
