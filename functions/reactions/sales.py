@@ -1,21 +1,21 @@
 """What follows from what riders buy, and what has to be done about it by time."""
 
 import os
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 
 from kickstand.billing import renewals
 from kickstand.kernel import clock, store
-from kickstand.kernel.consumers import Change, stream_consumer
+from kickstand.kernel.consumers import Change, chained, stream_consumer
 from kickstand.kernel.errors import Contention
 from kickstand.kernel.events import Event
 from kickstand.messaging import service as messaging
 from kickstand.messaging.model import Message
 from kickstand.payments import intents
-from kickstand.sales import orders, subscriptions
-from kickstand.sales.model import Subscription
-from kickstand.sales.store import SubscriptionItem
+from kickstand.sales import orders, subscriptions, vouchers
+from kickstand.sales.model import GiftLetter, Subscription
+from kickstand.sales.store import GiftLetterItem, SubscriptionItem
 from kickstand.sales.subscriptions import Due
 
 logger = Logger()
@@ -49,6 +49,21 @@ def _told(subscription: Subscription, event: Event) -> Message | None:
             return messaging.notify_renewal_waits(subscription, event, link) if intent.is_open else None
         case _:
             return None
+
+
+@stream_consumer(GiftLetterItem)
+def mail_gift_codes(change: Change[GiftLetter]) -> None:
+    """Mail gift codes to whoever has bought them; the log knows whose they are, never the codes."""
+    if change.new is None or change.event is None:
+        return
+    gone_out = messaging.notify_gift_codes(change.new, change.event)
+    if gone_out:
+        vouchers.mailed(change.new)
+    logger.info("gift codes", extra={"order": change.new.order_id, "event": change.event.id, "sent": gone_out})
+
+
+follow_sales: Final = chained(follow_subscriptions, mail_gift_codes)
+"""Riders by mail."""
 
 
 def keep_agenda(_event: dict[str, Any], _context: Any) -> dict[str, Any]:  # noqa: ANN401 - the Lambda context

@@ -22,6 +22,7 @@ class Template(StrEnum):
     PAYMENT_WAITS = "payment_waits"
     PAYMENT_FAILED = "payment_failed"
     DEBT_OPEN = "debt_open"
+    GIFT_CODES = "gift_codes"
 
 
 class MessageState(StrEnum):

@@ -18,7 +18,7 @@ from kickstand.messaging import gateway, rules, store, templates
 from kickstand.messaging.model import Mail, Message, MessageState, Template
 from kickstand.payments.model import PaymentIntent
 from kickstand.rental.model import Rental
-from kickstand.sales.model import Subscription
+from kickstand.sales.model import GiftLetter, Subscription
 from kickstand.support.model import Maintenance
 
 LEASE: Final = timedelta(seconds=30)
@@ -109,6 +109,21 @@ def notify_debt(invoice: Invoice, event: Event) -> Message | None:
         return templates.write_debt(rider, invoice, network, tried=False)
 
     return _tell(_message(event, invoice.rider_id, Template.DEBT_OPEN), invoice.network_id, write)
+
+
+def notify_gift_codes(letter: GiftLetter, event: Event) -> bool:
+    """Mail the gift codes of an order to the address that was given for them, as :func:`notify` does it.
+
+    Returns:
+        Whether they have gone out, now or before.
+    """
+
+    def write(rider: Rider, network: Network) -> Mail:
+        return templates.write_gift_codes(rider, letter, network)
+
+    message = _message(event, letter.rider_id, Template.GIFT_CODES)
+    told = _tell(message, letter.network_id, write, recipient=letter.email)
+    return (told.state if told else store.state_of(message)) is MessageState.SENT
 
 
 def notify_invoice(invoice: Invoice, event: Event) -> Message | None:

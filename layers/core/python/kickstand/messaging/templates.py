@@ -13,7 +13,7 @@ from kickstand.messaging import rules
 from kickstand.messaging.model import Mail, Template
 from kickstand.pricing.rules import duration
 from kickstand.rental.model import EndReason, Rental
-from kickstand.sales.model import Subscription
+from kickstand.sales.model import Gift, GiftLetter, Subscription
 
 _LEFT: Final = (
     "You left {code} without ending your ride, and it stood there unlocked. We have ended the ride for you; the price"
@@ -122,6 +122,28 @@ _SUBJECTS: Final = {
     Subject.RESERVATION: "your reservation",
     Subject.ORDER: "what you have ordered",
 }
+
+
+def write_gift_codes(rider: Rider, letter: GiftLetter, network: Network) -> Mail:
+    """The mail that has the gift codes of an order in it."""
+    zone = ZoneInfo(network.timezone)
+
+    def described(gift: Gift) -> str:
+        until = f", until {_day(gift.valid_until.astimezone(zone))}" if gift.valid_until else ""
+        return f"{gift.code}: {formatted(gift.value, letter.currency)}{until}"
+
+    one = len(letter.gifts) == 1
+    puts = "This code puts" if one else "Each of these codes puts"
+    return _mail(
+        rider,
+        network,
+        "Your gift code" if one else f"Your {len(letter.gifts)} gift codes",
+        (
+            f"Thank you. {puts} money into the wallet of whoever redeems it in the app:",
+            "\n".join(described(gift) for gift in letter.gifts),
+            "A code can be redeemed once, by anybody who knows it: please pass it on only to whom it is meant for.",
+        ),
+    )
 
 
 def _day(at: datetime) -> str:
