@@ -180,7 +180,14 @@ def _look(profile: PaymentProfile) -> PaymentProfile:
         found = service.provider().setup(profile.setup.ref)
     except ProviderUnreachable:
         raise ProviderUnavailable from None
+    except ProviderRefusal:
+        found = _nowhere(profile.setup.ref)
     return _settled(profile, found)
+
+
+def _nowhere(ref: str) -> Setup:
+    """A setup that the provider does not know, such as one of another account: it cannot be gone on with."""
+    return Setup(ref=ref, status=SetupStatus.CANCELLED)
 
 
 def _give_up(profile: PaymentProfile) -> PaymentProfile:
@@ -195,7 +202,7 @@ def _give_up(profile: PaymentProfile) -> PaymentProfile:
     except ProviderUnreachable:
         raise ProviderUnavailable from None
     except ProviderRefusal:
-        raise PaymentRefused from None
+        found = _nowhere(profile.setup.ref)
     return _settled(profile, found)
 
 

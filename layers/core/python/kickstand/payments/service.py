@@ -63,16 +63,23 @@ def keep(before: PaymentProfile, after: PaymentProfile) -> PaymentProfile:
     Raises:
         Contention: somebody has.
     """
-    with store.Transaction() as tx:
-        return change(tx, before, after)
+    changed, unchanged = _changed(before, after)
+    if not store.put(ProfileItem.of(changed), condition=unchanged):
+        raise store.Contention
+    return changed
 
 
 def change(tx: store.Transaction, before: PaymentProfile, after: PaymentProfile) -> PaymentProfile:
     """Keep a changed profile in a transaction, which is refused with ``Contention`` if somebody else was faster."""
-    changed = after.model_copy(update={"version": before.version + 1})
-    unchanged = ProfileItem.version == before.version if before.version else ProfileItem.pk.does_not_exist()
+    changed, unchanged = _changed(before, after)
     tx.put(ProfileItem.of(changed), condition=unchanged, otherwise=store.Contention)
     return changed
+
+
+def _changed(before: PaymentProfile, after: PaymentProfile) -> tuple[PaymentProfile, store.Condition]:
+    """The next version of a profile, and that the one before is still the last."""
+    unchanged = ProfileItem.version == before.version if before.version else ProfileItem.pk.does_not_exist()
+    return after.model_copy(update={"version": before.version + 1}), unchanged
 
 
 # ── What the provider tells ──────────────────────────────────────────────────────────────────────────────────────────
