@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from kickstand.billing.model import Invoice, InvoiceLine, InvoiceState, Subject
 from kickstand.fleet.model import Spot
 from kickstand.kernel.events import Event
 from kickstand.pricing import rules as pricing
@@ -286,6 +287,13 @@ def test_nothing_is_invoiced_without_a_product_before_the_end_or_for_nothing() -
     assert UserInvoiceEvent.of_reservation(over(ReservationState.EXPIRED, "ReservationExpired", plan=free)) is None
 
 
+def test_nobody_is_billed_by_the_client_who_pays_the_operator() -> None:
+    done = rules.completed(ended(EndReason.RIDER, of=planned(rider_pays=True)), after(21))
+    assert UserInvoiceEvent.of_trip(done, done.event) is None
+    held = over(ReservationState.EXPIRED, "ReservationExpired", rider_pays=True)
+    assert UserInvoiceEvent.of_reservation(held) is None
+
+
 # ── Penalties ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -345,9 +353,54 @@ def test_users_are_told_that_a_reservation_is_gone(of: Reservation) -> None:
     assert {each.key: each.value for each in message.parameters} == {"reservationId": "34312", "vehicleId": "9"}
 
 
+def invoice(**changes: object) -> Invoice:
+    """An invoice over 43.75 for a trip, of which 3.75 have been paid."""
+    values = {
+        "id": 8,
+        "client_id": 5,
+        "rider_id": samples.RIDER_ID,
+        "network_id": samples.NETWORK_ID,
+        "subject": Subject.RENTAL,
+        "subject_id": samples.RENTAL_ID,
+        "year": 2025,
+        "currency": "EUR",
+        "lines": (InvoiceLine(text="Ride", net=3_500, vat_percent=25, vat=875),),
+        "total": 4_375,
+        "paid": 375,
+        "state": InvoiceState.OPEN,
+        "token": "t",
+        "recorded_at": START,
+        "event": Event.new("InvoiceRecorded", START),
+    }
+    return Invoice.model_validate(values | changes)
+
+
+OF_PAYMENTS = {
+    "PaymentActionWanted": MessageType.PAYMENT_ACTION_REQUIRED,
+    "PaymentFailed": MessageType.PAYMENT_FAILED,
+    "PaymentCancelled": MessageType.PAYMENT_FAILED,
+}
+
+
+@pytest.mark.parametrize("name", OF_PAYMENTS)
+def test_users_are_told_what_to_do_about_payments(name: str) -> None:
+    message = UserMessageEvent.of_payment("94", invoice(), Event.new(name, START), "https://rides.example/p")
+    assert (message.user_id, message.message_type) == (94, OF_PAYMENTS[name])
+    assert "EUR\N{NO-BREAK SPACE}40.00" in message.default_message
+    named = {each.key: each.value for each in message.parameters}
+    about = {"invoiceId": "8", "amount": "4000", "currency": "EUR", "tripId": str(samples.RENTAL_ID)}
+    assert named == about | ({"url": "https://rides.example/p"} if name == "PaymentActionWanted" else {})
+
+
+def test_users_are_told_what_is_to_be_paid() -> None:
+    message = UserMessageEvent.of_debt("kari", invoice(subject=Subject.RESERVATION, subject_id=7))
+    assert message.message_type is MessageType.PAYMENT_DUE
+    assert {each.key: each.value for each in message.parameters}["reservationId"] == "7"
+
+
 def test_every_type_of_message_happens() -> None:
-    happened = {kind for kind, _ in ABOUT_TRIPS} | {MessageType.RESERVATION_CANCELLED}
-    assert happened == set(MessageType)
+    happened = {kind for kind, _ in ABOUT_TRIPS} | {MessageType.RESERVATION_CANCELLED, MessageType.PAYMENT_DUE}
+    assert happened | {*OF_PAYMENTS.values()} == set(MessageType)
 
 
 def test_messages_say_why() -> None:

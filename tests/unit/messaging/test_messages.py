@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from kickstand.billing.model import Invoice, InvoiceLine, InvoiceState, Subject
 from kickstand.fleet.model import RentTimings
 from kickstand.kernel.events import Event
 from kickstand.messaging import rules, templates
@@ -62,7 +63,7 @@ def test_riders_are_told_what_they_did_not_do_themselves(
     assert rules.template_for(rental, happened) is template
 
 
-@pytest.mark.parametrize("template", [each for each in Template if not each.startswith(("invoice_", "renewal_"))])
+@pytest.mark.parametrize("template", [each for each in Template if each.startswith(("left_", "ride_", "vehicle_"))])
 def test_every_message_greets_names_the_vehicle_and_is_signed(template: Template) -> None:
     written = mail(template, samples.ended_rental(fine=2_500))
     assert written.text.startswith("Hi Kari,\n\n")
@@ -70,6 +71,51 @@ def test_every_message_greets_names_the_vehicle_and_is_signed(template: Template
     assert "XR4Y" in written.subject
     assert "XR4Y" in written.text
     assert "\n" not in written.subject
+
+
+def owed(**changes: object) -> Invoice:
+    """An invoice over 43.75 for a ride."""
+    line = InvoiceLine(text="Ride", net=3_500, vat_percent=25, vat=875)
+    values = {
+        "id": 8,
+        "client_id": 5,
+        "rider_id": samples.RIDER_ID,
+        "network_id": samples.NETWORK_ID,
+        "subject": Subject.RENTAL,
+        "subject_id": samples.RENTAL_ID,
+        "year": 2025,
+        "currency": "EUR",
+        "lines": (line,),
+        "total": 4_375,
+        "paid": 375,
+        "state": InvoiceState.OPEN,
+        "token": "t",
+        "recorded_at": samples.START,
+        "event": event("InvoiceRecorded"),
+    }
+    return Invoice.model_validate(values | changes)
+
+
+PRICE = "EUR\N{NO-BREAK SPACE}40.00"
+
+
+@pytest.mark.parametrize(("tried", "words"), [(True, "from your card"), (False, "no card saved")])
+def test_who_owes_something_is_told_how_much_and_what_to_do(tried: bool, words: str) -> None:
+    written = templates.write_debt(samples.rider(), owed(), samples.network(), tried=tried)
+    assert PRICE in written.subject
+    assert f"{PRICE} for your ride" in written.text
+    assert words in written.text
+    assert "save a card there" in written.text
+    reserved = templates.write_debt(samples.rider(), owed(subject=Subject.RESERVATION), samples.network(), tried=tried)
+    assert "your reservation" in reserved.text
+
+
+def test_who_has_to_confirm_a_payment_is_told_where() -> None:
+    link = "https://rides.example/checkout/payments/t"
+    written = templates.write_payment_waits(samples.rider(), owed(), 4_000, samples.network(), link)
+    assert PRICE in written.subject
+    assert f"\n\n{link}\n\n" in written.text
+    assert written.text.startswith("Hi Kari,\n\n")
 
 
 def test_nobody_is_greeted_without_a_name() -> None:
