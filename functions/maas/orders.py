@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
@@ -66,7 +66,7 @@ class OrderLineInputDto(Body):
     """So many of a product."""
 
     product_id: TextualId = Field(description="A product of the type `gift_code`.")
-    quantity: Annotated[Number, Field(ge=1)]
+    quantity: Annotated[int, Field(ge=1), WithJsonSchema({"type": "number", "minimum": 1})]
 
 
 def _expect_products(client_id: int, lines: list[OrderLineInputDto]) -> None:
