@@ -58,7 +58,7 @@ _PROOF_WANTED: Final = "authentication_required"
 _TOO_LATE: Final = frozenset({"payment_intent_unexpected_state", "setup_intent_unexpected_state"})
 _NO_CREDENTIALS: Final = frozenset({401, 403})
 _UNDECIDED: Final = frozenset({409, 429})
-_SERVER_ERROR: Final = 500
+_DECISIONS: Final = range(400, 500)
 
 _PAYMENT_KINDS: Final = frozenset(
     {
@@ -364,8 +364,8 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
     status = _STATUSES.get(found.status, IntentStatus.PROCESSING)
     method, decline = _name(found.payment_method), None
     if status is IntentStatus.WAITING_FOR_METHOD and problem is not None:
-        if problem.code == _PROOF_WANTED:
-            status, method = IntentStatus.WAITING_FOR_RIDER, _name(problem.payment_method)
+        if getattr(problem, "code", None) == _PROOF_WANTED:
+            status, method = IntentStatus.WAITING_FOR_RIDER, _name(getattr(problem, "payment_method", None))
         else:
             decline = _reason(problem)
     return Intent(
@@ -429,13 +429,12 @@ def _decided() -> Iterator[None]:
 
 
 def _raise(error: StripeError) -> NoReturn:
-    status = error.http_status
+    status = error.http_status or 0
     if status in _NO_CREDENTIALS:
         _ring.forget()  # they may have been replaced
-        raise ProviderUnreachable from None
-    if status is None or status in _UNDECIDED or status >= _SERVER_ERROR:
-        raise ProviderUnreachable from None
-    raise ProviderRefusal(error.code or "refused") from None
+    if status in _DECISIONS and status not in _NO_CREDENTIALS | _UNDECIDED:
+        raise ProviderRefusal(error.code or "refused") from None
+    raise ProviderUnreachable from None
 
 
 def _unless_late(refusal: ProviderRefusal, ask: Callable[[], T]) -> T:
