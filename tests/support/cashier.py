@@ -112,11 +112,16 @@ class Cashier:
             at += 1
 
     def settle(self, *, since: int = 0) -> None:
-        """Let workflows and the agenda do what they can without riders."""
-        for _ in range(2):
+        """Let workflows do what they can without riders."""
+        self.look(since=since)
+        if not all(is_over(each) for each in self.payments(self.begun[since:])):
             self.look(since=since)
-            store.begin()
-            following.keep_agenda()
+
+    def keep_agenda(self) -> None:
+        """Let some time pass, and the agenda find what nobody looks after."""
+        self.advance(seconds=11)
+        store.begin()
+        following.keep_agenda()
 
     # ── The books ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -283,6 +283,14 @@ class RideByHold(_WithHold):
 class RideByHoldAndCard(_WithHold):
     held = 1_000
 
+    def prepare(self) -> None:
+        super().prepare()
+        self.secure()
+        self.look()
+
+    def steps(self) -> list[Callable[[], Any]]:
+        return [self.charge, self.look]
+
     def parts(self) -> tuple[int, ...]:
         return (self.held,)
 
@@ -294,13 +302,16 @@ class RideByHoldAndCard(_WithHold):
 class HoldThatIsReplaced(_WithHold):
     """A ride of a week: the bank gives the first hold back before it ends."""
 
-    def steps(self) -> list[Callable[[], Any]]:
-        return [self.secure, self.look, self.wait, self.look, self.look, self.charge, self.look]
-
-    def wait(self) -> None:
+    def prepare(self) -> None:
+        super().prepare()
+        self.secure()
+        self.look()
         (hold,) = self.cashier.payments(self.cashier.begun[self.since :])[:1]
         assert hold.held_until is not None
         self.cashier.now = max(clock.now(), hold.held_until - timedelta(hours=1))
+
+    def steps(self) -> list[Callable[[], Any]]:
+        return [self.look, self.look, self.charge, self.look]
 
     def ends(self) -> None:
         super().ends()
@@ -308,8 +319,13 @@ class HoldThatIsReplaced(_WithHold):
 
 
 class HoldThatIsReleased(_WithHold):
+    def prepare(self) -> None:
+        super().prepare()
+        self.secure()
+        self.look()
+
     def steps(self) -> list[Callable[[], Any]]:
-        return [self.secure, self.look, self.release, self.look]
+        return [self.release, self.look]
 
     def release(self) -> None:
         store.begin()
@@ -409,6 +425,9 @@ class GivenBack(Story):
     def give_back(self) -> None:
         store.begin()
         reversals.give_back(self.refund_id, self.payment_id, self.back, "too much")
+
+    def recover(self) -> None:
+        self.cashier.keep_agenda()
 
     def check(self) -> None:
         store.begin()

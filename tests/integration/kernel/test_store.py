@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.session import Session
+from pynamodb.exceptions import TransactWriteError, UpdateError
 
 from kickstand.identity.errors import ExternalIdTaken, RiderNotFound
 from kickstand.identity.model import ExternalUser
@@ -13,6 +14,7 @@ from kickstand.kernel import items, store
 from kickstand.kernel.errors import Contention
 from tests.support.capacity import measured
 from tests.support.city import City
+from tests.support.faults import Calls, Kind
 
 
 @pytest.fixture
@@ -223,3 +225,17 @@ def test_others_may_be_faster_every_time_and_other_refusals_are_final() -> None:
         with pytest.raises(error):
             store.again(partial(attempt, error, taken), attempts=2)
         assert len(taken) == times
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_write_without_an_answer_fails_and_may_have_worked() -> None:
+    rider = City().rider()
+    key, mark = RiderItem.key_of(rider), [RiderItem.left_unlocked.set(7)]
+    with Calls(1, Kind.UNANSWERED), pytest.raises(TransactWriteError), store.Transaction() as tx:
+        tx.update(key, mark)
+    with Calls(1, Kind.UNANSWERED), pytest.raises(UpdateError):
+        store.change(key, mark)
+    store.begin()
+    found = store.load(key)
+    assert found is not None
+    assert found.left_unlocked == 7

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
-from pynamodb.exceptions import PutError, TransactWriteError, UpdateError
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
@@ -226,7 +226,7 @@ class Transaction:
         """Raise what the failed condition stands for, or ``error``; return when trying again may help."""
         reasons = error.cancellation_reasons
         if not reasons:
-            if error.cause_response_code in {"TransactionInProgressException", "TransactionConflictException"}:
+            if _code(error) in {"TransactionInProgressException", "TransactionConflictException"}:
                 return
             raise error
         starts = {id(group): start for group, start in self._starts()}
@@ -288,14 +288,21 @@ def _written(write: Callable[[], object]) -> bool:
         try:
             write()
         except (PutError, UpdateError) as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if _code(error) == "ConditionalCheckFailedException":
                 return False
-            if error.cause_response_code != "TransactionConflictException":
+            if _code(error) != "TransactionConflictException":
                 raise
             _pause(attempt)
         else:
             return True
     raise Contention
+
+
+def _code(error: PynamoDBException) -> str | None:
+    """What DynamoDB calls an error; ``None`` where it has not answered."""
+    answer = getattr(error.cause, "response", None) or {}  # botocore's timeouts have one that is nothing
+    code: str | None = answer.get("Error", {}).get("Code")
+    return code
 
 
 def _pause(attempt: int) -> None:
