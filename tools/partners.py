@@ -16,7 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     match options.command:
         case "register":
-            client = clients.register_client(options.name, options.email, options.network)
+            client = clients.register_client(
+                options.name, options.email, options.network, charges_riders=options.charges_riders
+            )
             print(f"client {client.id}")
             print(f"token {clients.issue_token(client.id)}")
         case "issue":
@@ -42,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     register.add_argument("email")
     register.add_argument(
         "--network", type=int, action="append", required=True, help="a network it may see; repeatable"
+    )
+    register.add_argument(
+        "--charges-riders", action="store_true", help="its riders pay the operator, by wallet and card; it bills nobody"
     )
     for name, text in (
         ("issue", "issue a further token"),

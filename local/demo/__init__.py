@@ -1,4 +1,4 @@
-"""The city that a fresh platform starts with: two networks, two partners, their riders, clusters and vehicles.
+"""The city that a fresh platform starts with: two networks, three partners, their riders, clusters and vehicles.
 
 Every id, code and secret is the same on every machine, so that examples can be copied. Positions, docks and zones come
 from ``local/data``, whose README says where from.
@@ -13,9 +13,9 @@ from kickstand.fleet.errors import ClusterNotFound, VehicleNotFound
 from kickstand.fleet.model import ClusterKind
 from kickstand.kernel import store
 from kickstand.support import service as support
-from local.demo import cities, past, streets
-from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, TOKEN, USER, WEBHOOK_SECRET, uuid
-from local.demo.partners import IN_BOTH, IN_PARIS, PENALTY, WEBHOOK, admit, arrange_webhook, take_in
+from local.demo import cities, past, sales, streets
+from local.demo.names import CODE, FIRST, FRIEND, OSLO, PARIS, PARIS_TOKEN, PAYER, TOKEN, USER, WEBHOOK_SECRET, uuid
+from local.demo.partners import DIRECT, IN_BOTH, IN_PARIS, PAID_RIDES, PENALTY, WEBHOOK, admit, arrange_webhook, take_in
 from local.types import Json
 from local.vehicles import Dock, Status
 
@@ -46,6 +46,7 @@ def seed() -> None:
     tariffs = cities.open_networks()
     city = streets.lay_out(tariffs, cities.publish_zones())
     take_in()
+    sales.open_shop()
     oslo = cities.NETWORKS[0]
     city = city.ridden([past.ride(city.vehicles[0], oslo), past.trip(city, oslo)])
     city = city.replacing(past.reserve(city.e_bike_at(_RESERVED_AT)[0]))
@@ -103,10 +104,18 @@ def _maas() -> dict[str, Any]:
             "reservationId": str(past.RESERVATION),
             "penaltyId": str(PENALTY),
             "webhookId": str(WEBHOOK),
+            "orderId": str(sales.ORDER),
+            "token": sales.ORDER_TOKEN,
             "userId": USER,
             "systemId": str(OSLO),
         },
         "others": [{"about": "a client in Paris only", "headers": {"Authorization": f"Bearer {IN_PARIS.bearer}"}}],
+        "direct": {
+            "about": "a client whose users pay the operator",
+            "client": {"id": str(DIRECT.client.public_id), "secret": DIRECT.secret},
+            "headers": {"Authorization": f"Bearer {DIRECT.bearer}"},
+            "ids": {"userId": PAYER, "productId": str(PAID_RIDES)},
+        },
     }
 
 

@@ -84,6 +84,7 @@ NETWORKS: Final = (
         categories=frozenset(model.category for model in _MODELS),
         languages=("nb", "en"),
         left_unlocked_fine=29_000,
+        hold=5_000,
         issuer=Issuer(
             name="Kickstand Oslo AS (demo)",
             address=("Storgata 1", "0155 Oslo", "Norway"),

@@ -13,14 +13,19 @@ FIRST: Final = 1
 """The number of the demo's first partner, rider, vehicle and rental."""
 
 TOKEN: Final = "kst_1_demo-of-a-partner-in-both-cities"  # noqa: S105 - for this machine only, like all below
+DIRECT_TOKEN: Final = "kst_3_demo-of-a-partner-whose-riders-pay"  # noqa: S105
 PARIS_TOKEN: Final = "kst_2_demo-of-a-partner-in-paris"  # noqa: S105
 SECRET: Final = "demo-secret-of-a-client-in-both-cities"  # noqa: S105
+DIRECT_SECRET: Final = "demo-secret-of-a-client-whose-users-pay"  # noqa: S105
 PARIS_SECRET: Final = "demo-secret-of-a-client-in-paris"  # noqa: S105
 WEBHOOK_SECRET: Final = "demo-secret-with-which-webhooks-are-signed"  # noqa: S105
 
 USER: Final = "demo-user"
 FRIEND: Final = "demo-friend"
 """Whom the first partner knows by an id of its own."""
+
+PAYER: Final = "demo-payer"
+"""Whom the partner knows whose riders pay the operator."""
 
 CODE: Final = "DEMO"
 _CODE_DIGITS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"

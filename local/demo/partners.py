@@ -18,12 +18,15 @@ from kickstand.pricing.model import PricingPlan
 from kickstand.webhooks.model import EVERYTHING, Endpoint, Endpoints, SignatureScheme
 from kickstand.webhooks.store import EndpointsItem
 from local.demo.names import (
+    DIRECT_SECRET,
+    DIRECT_TOKEN,
     FIRST,
     FRIEND,
     OSLO,
     PARIS,
     PARIS_SECRET,
     PARIS_TOKEN,
+    PAYER,
     SECRET,
     TOKEN,
     USER,
@@ -33,6 +36,9 @@ from local.demo.names import (
 
 SUBSCRIBERS: Final = 4
 """The plan that the monthly pass opens."""
+
+PAID_RIDES: Final = 5
+"""The plan of the partner whose riders pay the operator."""
 
 PENALTY: Final = 1
 """The number of the penalty that the first partner has given its user."""
@@ -44,7 +50,7 @@ POLICY_VERSION: Final = "2026-03-01"
 """What users of the demo's partners have to accept."""
 
 _MADE_AT: Final = datetime.fromisoformat("2026-01-01T00:00:00Z")
-_USER_NUMBER, _FRIEND_NUMBER = 2, 3
+_USER_NUMBER, _FRIEND_NUMBER, _PAYER_NUMBER = 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Partner:
     token: str
     secret: str
     onboarding: OnboardingPolicy
+    charges_riders: bool = False
 
     @property
     def credential(self) -> Credential:
@@ -75,6 +82,7 @@ class Partner:
             network_ids=frozenset(self.network_ids),
             tokens=(tokens.kept(self.token, clock.now() + tokens.LIFETIME),),
             credentials=(self.credential,),
+            charges_riders=self.charges_riders,
             onboarding=self.onboarding,
         )
 
@@ -94,6 +102,9 @@ _FEW_STEPS: Final = OnboardingPolicy(
 
 IN_BOTH: Final = Partner(1, "Demo Mobility", "demo@partner.example", (OSLO, PARIS), TOKEN, SECRET, _ALL_STEPS)
 IN_PARIS: Final = Partner(2, "Paris Mobility", "paris@partner.example", (PARIS,), PARIS_TOKEN, PARIS_SECRET, _FEW_STEPS)
+DIRECT: Final = Partner(
+    3, "Oslo Direct", "direct@partner.example", (OSLO,), DIRECT_TOKEN, DIRECT_SECRET, _ALL_STEPS, charges_riders=True
+)
 
 PLANS: Final = (
     PricingPlan(
@@ -142,6 +153,17 @@ PLANS: Final = (
         price_per_minute=80,
         free_floating_fee=6_000,
         subscribers_only=True,
+    ),
+    PricingPlan(
+        id=PAID_RIDES,
+        client_id=DIRECT.number,
+        name="Single ride (demo)",
+        currency="NOK",
+        vat_percent=25,
+        trip_price=2_400,
+        included_minutes=15,
+        price_per_minute=120,
+        reservation_price_per_minute=100,
     ),
 )
 
@@ -195,6 +217,18 @@ def friend() -> Rider:
     return Rider(id=_FRIEND_NUMBER, public_id=uuid(_FRIEND_NUMBER), client_id=IN_BOTH.number, external_id=FRIEND)
 
 
+def payer() -> Rider:
+    """Somebody who pays the operator, and has neither a card nor money in the wallet yet."""
+    return Rider(
+        id=_PAYER_NUMBER,
+        public_id=uuid(_PAYER_NUMBER),
+        client_id=DIRECT.number,
+        external_id=PAYER,
+        email="payer@rider.example",
+        first_name="Solveig",
+    )
+
+
 def penalty() -> Penalty:
     """What the user has got from the first partner."""
     return Penalty(
@@ -220,9 +254,9 @@ def take_in() -> None:
     with store.Transaction() as tx:
         for product in _products():
             tx.put(ProductItem.of(product))
-        for each in (rider(), user(), friend()):
+        for each in (rider(), user(), friend(), payer()):
             tx.put(RiderItem.of(each))
-        for each, points in ((user(), penalty().points), (friend(), 0)):
+        for each, points in ((user(), penalty().points), (friend(), 0), (payer(), 0)):
             tx.put(ExternalUserItem.of(_external(each, points)))
         tx.put(PenaltyItem.of(penalty()))
         told = onboarding()
@@ -249,12 +283,12 @@ def arrange_webhook() -> None:
 def admit() -> None:
     """Keep the partners themselves."""
     with store.Transaction() as tx:
-        for partner in (IN_BOTH, IN_PARIS):
+        for partner in (IN_BOTH, IN_PARIS, DIRECT):
             tx.put(ClientItem.of(partner.client))
 
 
 def _products() -> Iterator[Product]:
-    for number, name in ((1, "Demo app"), (2, "Paris app")):
+    for number, name in ((1, "Demo app"), (2, "Paris app"), (3, "Direct app")):
         yield Product(id=number, public_id=uuid(number, "product"), client_id=number, name=name)
 
 

@@ -51,3 +51,9 @@ def test_a_secret_is_rotated_without_a_pause(
     with pytest.raises(NotAuthenticated):
         access.authenticate(old)
     assert access.authenticate(new).name == "Travelizer"
+
+
+def test_a_partner_says_who_pays(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("register", "Direct", "ops@direct.example", "--network", "1")
+    assert not clients.find(int(run(capsys, *arguments)["client"])).charges_riders
+    assert clients.find(int(run(capsys, *arguments, "--charges-riders")["client"])).charges_riders
