@@ -33,9 +33,12 @@ from kickstand.identity.model import PenaltyState
 from kickstand.insights import service as insights
 from kickstand.kernel import clock, store
 from kickstand.onboarding import service as onboarding
+from kickstand.pricing import service as pricing
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState, ReservationState
+from kickstand.sales import offers, orders
+from kickstand.sales.model import OfferKind, OrderState
 from kickstand.support import crm
 from kickstand.support import service as support
 from kickstand.support.model import MaintenanceState, Platform
@@ -170,6 +173,21 @@ def test_a_client_can_prove_itself() -> None:
     assert access.authenticate(given.token).id == 1
     (other,) = described["others"]
     assert access.authenticate(other["headers"]["Authorization"].removeprefix("Bearer ")).name == "Paris Mobility"
+
+
+def test_the_shop_is_open() -> None:
+    client = clients.authenticate(demo.TOKEN)
+    known = demo.describe()["surfaces"]["maas"]["ids"]
+    kinds = [each.kind for each in offers.list_offers(client.id)]
+    assert kinds == [OfferKind.SUBSCRIPTION, OfferKind.SUBSCRIPTION, OfferKind.GIFT_CODE]
+    plans = {each.plan_id for each in offers.list_offers(client.id)} - {None}
+    assert [pricing.plan(client, plan_id or 0).subscribers_only for plan_id in plans] == [True]
+    order = orders.by_token(identity.external(client, known["userId"]).rider_id, known["token"])
+    assert (str(order.id), order.state) == (known["orderId"], OrderState.PENDING)
+    store.begin()
+    assert orders.apply_discount(client, known["userId"], order.id, "welcome10").total == 26_910
+    store.begin()
+    assert orders.remove_discount(client, known["userId"], order.id).total == order.total
 
 
 def test_a_user_has_ridden_from_dock_to_dock_at_a_plan() -> None:
