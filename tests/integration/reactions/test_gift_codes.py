@@ -9,6 +9,7 @@ from kickstand.kernel import consumers, store
 from kickstand.messaging import gateway
 from kickstand.messaging.model import Mail
 from kickstand.sales import vouchers
+from kickstand.sales.errors import OrderNotFound
 from kickstand.sales.model import GiftLetter
 from kickstand.sales.store import GiftLetterItem
 from local.server import Tables
@@ -128,6 +129,20 @@ def test_a_crash_after_the_mail_has_left_keeps_the_codes_no_longer(post: Post) -
     assert follow(records)
     assert len(post.mails) == 1
     assert gone_at(letter) is not None
+
+
+def test_staff_can_send_codes_again(post: Post) -> None:
+    letter, records = post.bought()
+    assert follow(records)
+    post.streams.new("SALES_TABLE")
+    vouchers.send_again(letter.rider_id, letter.order_id, "right@mail.example")
+    assert gone_at(letter) is None
+    assert follow(post.streams.new("SALES_TABLE"))
+    assert [recipient for _, recipient in post.mails] == ["gifts@mail.example", "right@mail.example"]
+    assert all(gift.code in post.mails[1][0].text for gift in letter.gifts)
+    assert gone_at(letter) is not None
+    with pytest.raises(OrderNotFound):
+        vouchers.send_again(letter.rider_id, 7, "right@mail.example")
 
 
 def _crash(_letter: GiftLetter) -> None:

@@ -209,6 +209,7 @@ class GiftLetterItem(SalesItem[GiftLetter]):
     KEYED_BY = ("rider_id", "order_id")
 
     expires_at = Value(int, null=True)
+    email = Value(str)
     event = Value(Event)
 
     @staticmethod

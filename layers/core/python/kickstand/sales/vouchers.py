@@ -107,6 +107,25 @@ def mailed(letter: GiftLetter) -> None:
     store.change(GiftLetterItem.key_of(letter), [GiftLetterItem.expires_at.set(gone_at)], condition=sent)
 
 
+def send_again(rider_id: int, order_id: int, email: str) -> None:
+    """Mail the gift codes of an order once more; for our staff, when a mail has not arrived.
+
+    Raises:
+        OrderNotFound: there are none, or they can be read no more.
+    """
+    with store.Transaction() as tx:
+        tx.update(
+            GiftLetterItem.key(rider_id, order_id),
+            [
+                GiftLetterItem.email.set(email),
+                GiftLetterItem.event.set(Event.new("GiftCodesWanted")),
+                GiftLetterItem.expires_at.remove(),
+            ],
+            condition=GiftLetterItem.pk.exists(),
+            otherwise=OrderNotFound,
+        )
+
+
 def redeem(client: ApiClient, rider_id: int, code: str) -> Voucher:
     """Put the value of a gift code into a rider's wallet. A code has it once, however many ask for it at once.
 
