@@ -51,6 +51,7 @@ from kickstand.onboarding.errors import (
     CodeRefused,
     NothingToVerify,
     NotReachable,
+    NotSent,
     NotVerifiable,
     TooManyCodes,
     TooManyConsents,
@@ -169,6 +170,7 @@ PENALTY_RESOLVED: Final = ErrorAnswer(409, "penalty_resolved", "The penalty is r
 VERIFICATION_REQUIRED: Final = ErrorAnswer(409, "verification_required", "There is nothing to verify yet")
 TOO_MANY_REQUESTS: Final = ErrorAnswer(429, "too_many_requests", "Too many codes have been sent")
 TRY_AGAIN: Final = ErrorAnswer(503, "try_again", "Too many requests for the same object at this moment, try again")
+CODE_NOT_SENT: Final = ErrorAnswer(503, "code_not_sent", "The code could not be sent, try again in half a minute")
 PAYMENT_PROVIDER_UNAVAILABLE: Final = ErrorAnswer(
     503, "payment_provider_unavailable", "The payment provider does not answer, try again"
 )
@@ -229,6 +231,7 @@ ERRORS: Final[Mapping[type[DomainError], ErrorAnswer]] = {
     VersionNotCurrent: INVALID_REQUEST,
     TooManyConsents: INVALID_REQUEST,
     NotReachable: INVALID_REQUEST,
+    NotSent: CODE_NOT_SENT,
     CodeRefused: INVALID_VERIFICATION,
     NotVerifiable: INVALID_VERIFICATION,
     NothingToVerify: VERIFICATION_REQUIRED,

@@ -10,6 +10,7 @@ from kickstand.onboarding.model import Channel, PhoneNumber, Started
 from maas._onboarding import OnboardingPath, UserOnboarding
 from maas._schemas import Body, Email, Number, Text, Wire
 from maas._surface import (
+    CODE_NOT_SENT,
     INVALID_REQUEST,
     INVALID_VERIFICATION,
     TOO_MANY_REQUESTS,
@@ -21,7 +22,7 @@ from maas._surface import (
 )
 
 _UNKNOWN: Final = (INVALID_REQUEST, USER_MISMATCH, USER_NOT_FOUND)
-_STARTING: Final = (*_UNKNOWN, TOO_MANY_REQUESTS)
+_STARTING: Final = (*_UNKNOWN, TOO_MANY_REQUESTS, CODE_NOT_SENT)
 _COMPLETING: Final = (*_UNKNOWN, INVALID_VERIFICATION)
 _CHECKING: Final = (*_COMPLETING, VERIFICATION_REQUIRED)
 

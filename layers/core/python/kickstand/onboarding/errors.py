@@ -27,6 +27,12 @@ class NotReachable(OnboardingRefused):
     detail = "No code can be sent there"
 
 
+class NotSent(OnboardingRefused):
+    """Whoever carries codes does not take this one now."""
+
+    detail = "The code could not be sent, try again in half a minute"
+
+
 class TooManyCodes(OnboardingRefused):
     """The user has been sent a code just now, or too many of them."""
 

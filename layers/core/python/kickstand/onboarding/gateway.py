@@ -5,13 +5,13 @@ from base64 import b64decode, b64encode
 from typing import Final
 
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from kickstand.kernel import aws
-from kickstand.onboarding.errors import NotReachable
+from kickstand.onboarding.errors import NotReachable, NotSent
 
-_MAIL_REFUSALS: Final = {"MessageRejected", "BadRequestException"}
-_SMS_REFUSALS: Final = {"InvalidParameter", "InvalidParameterException", "OptedOut", "OptedOutException"}
+_MAIL_REFUSALS: Final = frozenset({"MessageRejected", "BadRequestException"})
+_SMS_REFUSALS: Final = frozenset({"InvalidParameter", "InvalidParameterException", "OptedOut", "OptedOutException"})
 
 logger = Logger()
 
@@ -41,11 +41,12 @@ def send_sms(phone_number: str, text: str) -> None:
 
     Raises:
         NotReachable: sending it again would not help.
+        NotSent: it might.
     """
     kind = {"AWS.SNS.SMS.SMSType": {"DataType": "String", "StringValue": "Transactional"}}
     try:
         aws.client("sns").publish(PhoneNumber=phone_number, Message=text, MessageAttributes=kind)
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         raise _told(error, _SMS_REFUSALS) from None
 
 
@@ -54,6 +55,7 @@ def send_mail(address: str, subject: str, text: str) -> None:
 
     Raises:
         NotReachable: sending it again would not help.
+        NotSent: it might.
     """
     try:
         aws.client("sesv2").send_email(
@@ -66,7 +68,7 @@ def send_mail(address: str, subject: str, text: str) -> None:
                 }
             },
         )
-    except ClientError as error:
+    except (BotoCoreError, ClientError) as error:
         raise _told(error, _MAIL_REFUSALS) from None
 
 
@@ -82,11 +84,8 @@ def _deliverable(address: str) -> str:
     return f"{local}@{idna.encode(domain).decode()}"
 
 
-class CarrierFailed(Exception):
-    """SES or SNS did not take a message. Their own words are left out: they quote the receiver."""
-
-
-def _told(error: ClientError, refusals: set[str]) -> Exception:
-    code = error.response["Error"]["Code"]
+def _told(error: BotoCoreError | ClientError, refusals: frozenset[str]) -> NotReachable | NotSent:
+    """What a carrier's refusal means; its own words are left out, as they quote the receiver."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     logger.warning("code not sent", extra={"error": code})
-    return NotReachable() if code in refusals else CarrierFailed(code)
+    return NotReachable() if code in refusals else NotSent()

@@ -25,6 +25,7 @@ def start(client: ApiClient, external_id: str, channel: Channel, value: str) -> 
         RiderNotFound: the partner has no such user.
         TooManyCodes: the user has been sent one just now, or too many within an hour.
         NotReachable: nothing can ever be sent there.
+        NotSent: the carrier does not take it now.
     """
     state, code = (
         secrets.token_urlsafe(_STATE_BYTES),
