@@ -1,7 +1,9 @@
 """A day on the platform: no function asks for what its role does not allow, and no role allows what nobody asks for."""
 
 import json
+import os
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -11,22 +13,31 @@ from uuid import UUID
 import pytest
 from shapely.geometry import shape
 
+from kickstand.clients import service as clients
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Category
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, ZoneRule
-from kickstand.kernel import ids, store
+from kickstand.kernel import clock, ids, store
+from kickstand.payments import stripe_gateway
 from kickstand.pricing.service import current, publish_tariff
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
+from kickstand.sales import discounts, offers
+from kickstand.sales.model import DiscountCode, Offer, OfferKind, ValidityUnit
+from local.demo import partners
 from local.server import Platform
 from local.testing import running_platform
+from tests.support.html import Document
+from tests.support.http import Http
+from tests.support.provider import PROVED_ALWAYS, Browser
 from tests.support.receivers import Conduct, running_receiver
 from tests.support.rights import Asked, recorded, roles
 
 UNSEEN = {
     # What a repetition after a crash looks at before it does something again.
+    "FollowSalesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     "FollowRentalsRole": {("dynamodb:BatchGetItem", "FleetTable")},
     "TellOfRentalsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     "FollowMaintenancesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
@@ -66,6 +77,10 @@ class Day:
             pytest.fail(f"{method} {path}: {error.code} {error.read().decode()}")
         return json.loads(content) if content else None
 
+    def look(self, url: str) -> int:
+        """Open a link in a browser that follows nothing; answers the status."""
+        return Http("").get(url).status
+
     def advance(self, seconds: int) -> None:
         self.call("POST", "/_local/clock", {"advance_seconds": seconds})
         self.platform.settle()
@@ -95,6 +110,7 @@ def live(day: Day) -> None:
     day.call("PUT", "/maas/users/kari")
     look_after_a_user(day)
     come_aboard(day)
+    pay_in_a_browser(day)
     ask_around(day)
     break_and_repair(day)
     slow_down(day)
@@ -106,6 +122,8 @@ def live(day: Day) -> None:
     day.call("GET", f"/voi/v1/vehicles/id/{vehicles[0]['id']}")
     day.call("GET", f"/voi/v1/pricing/vehicle/{vehicles[0]['id']}")
 
+    hold_passes(day)
+    buy_gifts(day)
     ride_for_a_client(day)
 
     first = start(day, rider, vehicles[0]["id"])
@@ -161,6 +179,137 @@ def come_aboard(day: Day) -> None:
         started = day.call("POST", f"{onboarding}/{step}/verify/start", body)
         code = day.call("GET", "/_local/outbox")[kind][-1]["text"][:6]
         day.call("POST", f"{onboarding}/{step}/verify", {"state": started["state"], "code": code})
+
+
+def pay_in_a_browser(day: Day) -> None:
+    """A card is saved on its page, money is paid on another, and the provider tells of both, now and then too late."""
+    app = {"locale": "nb"}
+    user, paths = "nils", {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
+    gate, browser = day.platform.payments, Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    day.call("PUT", f"/maas/users/{user}")
+    for method, told in (("POST", 1), ("PUT", 0)):  # whoever is faster takes the card over: the event, or the page
+        gate.webhooks.times = told
+        begun = day.call(method, "/maas/payments/payment-methods", {"paths": paths, "userId": user}, **app)
+        stripe_gateway.forget_keys()  # each function reads them for itself
+        assert day.look(begun["webUrl"]) == 200
+        browser.confirm(begun["clientSecret"], PROVED_ALWAYS)
+        browser.authenticate(begun["clientSecret"])
+        day.platform.settle()
+        assert day.look(begun["webUrl"]) == 303
+    for told in (1, 0):
+        gate.webhooks.times = told
+        order = day.call("POST", "/maas/payments/orders/wallet-deposit", {"amount": 5000, "userId": user}, **app)
+        wish = {"selectedPaymentMethod": "card"}
+        due = {"documentId": order["id"], "documentType": "order", "params": wish, "userId": user}
+        payment = day.call("POST", "/maas/payments/pay", due, **app)
+        stripe_gateway.forget_keys()
+        assert day.look(payment["webUrl"]) == 200
+        browser.authenticate(payment["clientSecret"])
+        day.platform.settle()
+        assert day.look(payment["webUrl"]) == 200
+    gate.webhooks.times = 1
+    answer_the_bank(day)
+
+
+def answer_the_bank(day: Day) -> None:
+    """A rider pays the operator for a ride; the bank wants the rider, who comes by the link in the mail."""
+    store.begin()
+    direct = clients.register_client("Direct", "direct@kickstand.dev", [1], charges_riders=True)
+    client_id, secret = clients.issue_credential(direct.id)
+    grant = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    app = {"authorization": f"Bearer {day.post_form('/maas/auth/token', **grant)['access_token']}", "locale": "nb"}
+    paths = {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
+    browser = Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    day.call("PUT", "/maas/users/berit", **app)
+    begun = day.call("POST", "/maas/payments/payment-methods", {"paths": paths, "userId": "berit"}, **app)
+    browser.confirm(begun["clientSecret"], PROVED_ALWAYS)
+    browser.authenticate(begun["clientSecret"])
+    day.platform.settle()
+    rider = {"userId": "berit", "userEmail": "berit@kickstand.dev"}
+    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", rider, **app)
+    day.platform.settle()
+    day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "end"}, **app)
+    day.platform.settle()
+    mails = [each["text"] for each in day.call("GET", "/_local/outbox")["mails"] if rider["userEmail"] in each["to"]]
+    (link,) = [line for text in mails for line in text.splitlines() if "/checkout/payments/" in line]
+    page = Http("").get(link)
+    asked = json.loads(Document(page.body.decode()).one("main").attributes["data-settings"])
+    browser.authenticate(asked["secret"])
+    day.platform.settle()
+
+
+def hold_passes(day: Day) -> None:
+    """Passes of a day: one is renewed by the wallet, and then by a card; one is cancelled; one is not paid for."""
+    day.call("PUT", "/maas/users/ola")
+    store.begin()
+    seller = partners.IN_BOTH.client
+    plan = partners.SUBSCRIBERS
+    day_pass = {
+        "client_id": seller.id,
+        "network_id": 1,
+        "kind": OfferKind.SUBSCRIPTION,
+        "name": "A day",
+        "plan_id": plan,
+    }
+    terms = {
+        "currency": "NOK",
+        "vat_percent": 25,
+        "validity": {"count": 1, "unit": ValidityUnit.DAY},
+        "renewable": True,
+    }
+    for number, price in ((9_001, 4_000), (9_002, 0)):
+        store.begin()
+        offers.put(seller, Offer.model_validate({**day_pass, **terms, "id": number, "price": price}))
+    now = clock.now()
+    forever = {"valid_from": now, "valid_until": now + timedelta(days=9), "percent": 50}
+    discounts.put(DiscountCode.model_validate({**forever, "client_id": seller.id, "code": "LEFT-OPEN"}))
+
+    order_pass(day, "kari", 9_001, pay=True)
+    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "kari", "productId": plan})
+    day.platform.settle()
+    day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "end"})
+    day.platform.settle()
+    held = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "kari", "productId": plan})
+    day.call("DELETE", f"/maas/reservations/{held['id']}")
+    order_pass(day, "ola", 9_002, pay=True)
+    day.call("GET", "/maas/users/ola/subscription")
+    day.call("DELETE", "/maas/users/ola/subscription")
+    left = order_pass(day, "K-7", 9_001, pay=False)
+    day.call("POST", f"/maas/payments/orders/{left}/discount-code", {"code": "LEFT-OPEN", "userId": "K-7"})
+    day.platform.settle()
+
+
+def buy_gifts(day: Day) -> None:
+    """Gift codes that cost nothing are ordered, looked at, and mailed."""
+    app = {"locale": "nb"}
+    seller, now = partners.IN_BOTH.client, clock.now()
+    present = {"valid_from": now, "valid_until": now + timedelta(days=9), "percent": 100}
+    store.begin()
+    discounts.put(DiscountCode.model_validate({**present, "client_id": seller.id, "code": "PRESENT"}))
+    day.call("GET", "/maas/products", on_behalf_of="kari")
+    lines = [{"productId": "13", "quantity": 2}]
+    wanted = {"userId": "kari", "customerEmail": "kari@kickstand.dev", "orderLines": lines}
+    order = day.call("POST", "/maas/payments/orders/voucher-code", wanted, **app)
+    code = f"/maas/payments/orders/{order['id']}/discount-code"
+    day.call("POST", code, {"code": "PRESENT", "userId": "kari"})
+    day.call("DELETE", f"{code}?userId=kari")
+    day.call("POST", code, {"code": "PRESENT", "userId": "kari"})
+    day.call("GET", f"/maas/payments/orders/{order['token']}?userId=kari")
+    wish = {"selectedPaymentMethod": "wallet"}
+    due = {"documentId": order["id"], "documentType": "order", "params": wish, "userId": "kari"}
+    assert day.call("POST", "/maas/payments/pay", due, **app)["state"] == "SUCCEEDED"
+    day.call("GET", "/maas/payments/orders?userId=kari")
+    day.platform.settle()
+
+
+def order_pass(day: Day, user: str, product: int, *, pay: bool) -> str:
+    wanted = {"userId": user, "productId": str(product)}
+    order = str(day.call("POST", "/maas/payments/orders/subscription", wanted, locale="nb")["id"])
+    if pay:
+        wish = {"selectedPaymentMethod": "wallet", "enableAutoRenew": True}
+        due = {"documentId": order, "documentType": "order", "params": wish, "userId": user}
+        assert day.call("POST", "/maas/payments/pay", due, locale="nb")["state"] == "SUCCEEDED"
+    return order
 
 
 def ask_around(day: Day) -> None:
