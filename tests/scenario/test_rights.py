@@ -264,12 +264,12 @@ def hold_passes(day: Day) -> None:
     forever = {"valid_from": now, "valid_until": now + timedelta(days=9), "percent": 50}
     discounts.put(DiscountCode.model_validate({**forever, "client_id": seller.id, "code": "LEFT-OPEN"}))
 
-    order_pass(day, "kari", 9_001, pay=True)
-    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "kari", "productId": plan})
+    order_pass(day, "nils", 9_001, pay=True)
+    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "nils", "productId": plan})
     day.platform.settle()
     day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "end"})
     day.platform.settle()
-    held = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "kari", "productId": plan})
+    held = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "nils", "productId": plan})
     day.call("DELETE", f"/maas/reservations/{held['id']}")
     order_pass(day, "ola", 9_002, pay=True)
     day.call("GET", "/maas/users/ola/subscription")
