@@ -38,6 +38,7 @@ ONLY_IN = {
     "shapely": set[str](),  # where positions are judged it is loaded by the first judgement
     "h3": {"reactions.vehicles"},
     "fpdf": set[str](),  # loaded by the first receipt
+    "stripe": set[str](),  # loaded by the first request to the payment provider
 }
 
 
@@ -117,3 +118,9 @@ def test_the_locks_are_read() -> None:
     assert {"pydantic", "pynamodb", "botocore", "aws-lambda-powertools"} <= locked("base")
     assert {"shapely", "h3"} <= locked("geo")
     assert "fpdf2" in locked("documents")
+    assert "stripe" in locked("payments")
+
+
+@pytest.mark.parametrize("layer", ["documents", "geo", "payments"])
+def test_no_layer_has_again_what_the_base_layer_has(layer: str) -> None:
+    assert locked(layer) & locked("base") == set()

@@ -26,7 +26,7 @@ TEMPLATE_BYTES = 1024 * 1024
 
 ROOT_TEMPLATE = ROOT / "template.yaml"
 NESTED = sorted(ROOT.glob("functions/*/template.yaml"))
-HEAVY = {"geo": ("shapely", "h3", "numpy"), "documents": ("fpdf", "fontTools", "PIL")}
+HEAVY = {"geo": ("shapely", "h3", "numpy"), "documents": ("fpdf", "fontTools", "PIL"), "payments": ("stripe",)}
 SERVERLESS_FUNCTION = "AWS::Serverless::Function"
 
 
