@@ -64,7 +64,8 @@ class UserSubscriptionPath(Wire):
 def get_user_subscription(caller: Caller, path: UserSubscriptionPath) -> UserSubscription:
     """Get the valid subscription of a user.
 
-    A user has one at a time. One that could not be renewed in time is not valid until its renewal is paid.
+    A user has one at a time. One that could not be renewed in time is not valid until its renewal is paid, which is
+    among the user's orders and can be paid like any other.
     """
     caller.acts_for(path.user_id)
     return UserSubscription.of(subscriptions.find(caller.client, path.user_id))

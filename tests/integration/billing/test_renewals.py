@@ -1,9 +1,11 @@
 """Renewals on the atomic engine and at the payment provider: one for each period, whatever happens."""
 
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -13,18 +15,20 @@ from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.errors import Contention
 from kickstand.ledger import service as ledger
+from kickstand.ledger.errors import InsufficientFunds
 from kickstand.ledger.model import Account, AccountKind, Movement, Reason
 from kickstand.payments import intents
 from kickstand.payments.model import PaymentState
 from kickstand.sales import orders, periods, subscriptions
+from kickstand.sales.errors import SubscriptionExists, SubscriptionNotFound
 from kickstand.sales.model import Order, OrderKind, OrderState, Subscription, SubscriptionState, Validity, ValidityUnit
-from kickstand.sales.store import SubscriptionItem, latest_orders
+from kickstand.sales.store import OrderItem, SubscriptionItem, latest_orders
 from local.server import Tables
 from reactions import sales as reactions
 from tests.support.capacity import measured
 from tests.support.city import City
 from tests.support.provider import DECLINED_ON_CHARGE, PROVED_ALWAYS, LocalProvider
-from tests.support.subscriptions import activated, kept
+from tests.support.subscriptions import activated, kept, ordered
 from tests.support.world import Crash, Dying
 
 PRICE = 29900
@@ -517,3 +521,74 @@ def test_a_round_without_anything_due_is_a_query_for_each_part(city: City) -> No
         reactions.keep_agenda({}, None)
     assert usage.calls == ["Query"] * 8
     assert usage.read_units <= 8
+
+
+# ── Anything in any order ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Life:
+    """Somebody who has a pass, and everything that can happen to it; money comes and goes by the wallet."""
+
+    def __init__(self, city: City, user: str, later: Later, seed: int) -> None:
+        self.city, self.user, self.later, self.random = city, user, later, random.Random(seed)
+        self.rider = identity.ensure_external(city.client, user).rider_id
+        self.paid_in = 0
+        self.bought = 0
+
+    def live(self) -> None:
+        self.pay_in()
+        happenings = (self.wait, self.wait, self.wait, tick, self.die, self.crowd, self.pay_in, self.cancel, self.buy)
+        for _ in range(60):
+            store.begin()
+            self.random.choice(happenings)()
+            self.check()
+
+    def wait(self) -> None:
+        self.later(self.random.choice((HOUR, DAY, 3 * DAY, 10 * DAY, 40 * DAY)))
+        tick()
+
+    def die(self) -> None:
+        with Dying(self.random.randint(1, 4)), suppress(Crash, Contention):
+            renewals.follow_up(self.rider)
+
+    def crowd(self) -> None:
+        at_once(4, lambda: renewals.follow_up(self.rider))
+
+    def pay_in(self) -> None:
+        amount = self.random.choice((1, PRICE, 3 * PRICE))
+        funded(self.city, self.rider, amount)
+        self.paid_in += amount
+
+    def cancel(self) -> None:
+        with suppress(SubscriptionNotFound):
+            subscriptions.cancel(self.city.client, self.user)
+
+    def buy(self) -> None:
+        order = ordered(self.city, self.rider, offer={"validity": MONTH}, auto_renew=self.random.random() < 0.8)
+        with store.Transaction() as tx:
+            tx.create(OrderItem.waiting(order))
+        with suppress(SubscriptionExists, InsufficientFunds):
+            settlement.from_wallet(order)
+            self.bought += 1
+
+    def check(self) -> None:
+        """Every period is paid for once, every payment has given a period, and nobody has two orders open."""
+        placed = renewals_of(self.rider)
+        open_ = [each for each in placed if each.state is OrderState.PENDING]
+        done = [each for each in placed if each.state is OrderState.COMPLETED]
+        wallet = Account(kind=AccountKind.WALLET, holder_id=self.rider, currency="NOK")
+        assert ledger.balance(wallet) == self.paid_in - PRICE * (self.bought + len(done))
+        found = SubscriptionItem.query(f"RIDER#{self.rider}", SubscriptionItem.sk.startswith("SUBSCRIPTION"))
+        passes = sorted((each.entity for each in found), key=lambda each: each.id)
+        assert len(passes) == self.bought
+        assert [each.state for each in passes[:-1]] == [SubscriptionState.ENDED] * len(passes[:-1])
+        for before, after in pairwise(passes):
+            assert before.valid_until <= after.valid_from
+        for each in passes:
+            assert abs(each.valid_until - each.valid_from - each.periods * 30 * DAY) <= HOUR
+        assert {each.id for each in open_} <= {each.renewal_id for each in passes[-1:]}
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_every_period_is_paid_for_once(city: City, later: Later, seed: int) -> None:
+    Life(city, f"renewing-{next(_users)}", later, seed).live()
