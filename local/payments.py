@@ -74,6 +74,7 @@ _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 3.0
 _TRIES: Final = 3
 _ROOT: Final = Path(__file__).resolve().parent.parent
+_SCRIPT: Final = Path(__file__).with_suffix(".js")
 _ORIGINS: Final = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*"}
 _UNCAPTURED: Final = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 _OK: Final = 200
@@ -84,6 +85,12 @@ _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 
 Document = dict[str, Json]
+
+
+def described(port: int) -> Document:
+    """What a developer needs to pay."""
+    known = {"url": f"http://127.0.0.1:{port}", "publishable_key": KEYS["publishable_key"], "cards": dict(CARDS)}
+    return {**known, "expiry": "any to come", "code": "any of three digits"}
 
 
 class Localstripe:
@@ -245,7 +252,7 @@ class Gate:
             return Response(204, _ORIGINS)
         if request.path.startswith("/js.stripe.com/"):
             status, body = self._localstripe.ask("GET", request.path)
-            return Response(status, {"Content-Type": "application/javascript"}, body)
+            return Response(status, {"Content-Type": "application/javascript"}, body + _SCRIPT.read_bytes())
         try:
             call = self._call(request)
             with self._lock:

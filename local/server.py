@@ -216,6 +216,7 @@ class Platform:
         self.dynamo = tables.dynamo
         self._gateway = Gateway(self.template.apis, self.functions, self.clock)
         demo = _demo_module() if settings.seed else None
+        described = payments.described(settings.payments_port)
         self._control = Control(
             clock=self.clock,
             busy_after=self.busy_after,
@@ -224,7 +225,7 @@ class Platform:
             workflows=self.workflows,
             docs=Docs(_documents(settings.documents)),
             bases={api.base.strip("/") or api.name: api.base or "/" for api in self.template.apis},
-            demo=demo.describe if demo else dict,
+            demo=(lambda: demo.describe() | {"payments": described}) if demo else dict,
             environment=tables.environment,
         )
         if demo:

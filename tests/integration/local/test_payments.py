@@ -15,7 +15,7 @@ from kickstand.payments import stripe_gateway
 from kickstand.payments.provider import Charge, IntentStatus
 from kickstand.payments.stripe_gateway import Keys, Stripe
 from local.payments import KEYS, Gate, Localstripe
-from local.server import free_port
+from local.server import ROOT, free_port
 from local.state import State
 from local.wsgi import Request, Response, Server, application
 from tests.support.provider import LocalProvider
@@ -124,7 +124,8 @@ def test_browsers_of_any_page_may_ask(provider: LocalProvider) -> None:
     answer = urllib3.PoolManager().request("OPTIONS", f"{provider._url}/v1/payment_intents/pi_1/confirm")
     assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "*")
     script = urllib3.PoolManager().request("GET", f"{provider._url}/js.stripe.com/v3/")
-    assert b"localstripe" in script.data
+    assert script.data.endswith((ROOT / "local" / "payments.js").read_bytes())
+    assert b"openModal(" in script.data.removesuffix((ROOT / "local" / "payments.js").read_bytes())
 
 
 def test_localstripe_is_for_this_machine_only(provider: LocalProvider) -> None:

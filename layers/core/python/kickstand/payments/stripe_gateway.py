@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from threading import Lock
-from typing import Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import stripe
 from stripe import RequestsClient, StripeClient, StripeError
-from stripe.params import PaymentIntentCreateParams
 
 from kickstand.kernel import aws
 from kickstand.kernel.currencies import decimals
@@ -28,6 +27,9 @@ from kickstand.payments.provider import (
     Setup,
     SetupStatus,
 )
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentCreateParams  # thousands of lines that say nothing when they run
 
 API_VERSION: Final = "2026-10-28.endive"
 """The version of Stripe's API that requests and webhooks speak; the one that the SDK's types describe."""
@@ -337,7 +339,7 @@ class Stripe:
 # ── Stripe's words in ours ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _charge(charge: Charge) -> PaymentIntentCreateParams:
+def _charge(charge: Charge) -> "PaymentIntentCreateParams":
     wanted: PaymentIntentCreateParams = {
         "amount": to_stripe(charge.amount, charge.currency),
         "currency": charge.currency.lower(),
