@@ -31,7 +31,7 @@ from local.server import Platform
 from local.testing import running_platform
 from tests.support.html import Document
 from tests.support.http import Http
-from tests.support.provider import PROVED_ALWAYS, Browser
+from tests.support.provider import DECLINED_ON_CHARGE, OK, PROVED_ALWAYS, Browser
 from tests.support.receivers import Conduct, running_receiver
 from tests.support.rights import Asked, recorded, roles
 
@@ -41,8 +41,12 @@ UNSEEN = {
     "FollowRentalsRole": {("dynamodb:BatchGetItem", "FleetTable")},
     "TellOfRentalsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     "FollowMaintenancesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
+    "FollowInvoicesRole": {("dynamodb:BatchGetItem", "MessagingTable")},
+    "TellOfPaymentsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
+    "TellOfDebtsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     # The role signs the link, the client follows it.
     "RentalRequestsRole": {("s3:GetObject", "DocumentsBucket/receipts/*")},
+    "InvoicePageRequestsRole": {("s3:GetObject", "DocumentsBucket/invoices/*")},
 }
 """Rights that this day does not use."""
 
@@ -111,6 +115,7 @@ def live(day: Day) -> None:
     look_after_a_user(day)
     come_aboard(day)
     pay_in_a_browser(day)
+    read_an_invoice(day)
     ask_around(day)
     break_and_repair(day)
     slow_down(day)
@@ -122,8 +127,8 @@ def live(day: Day) -> None:
     day.call("GET", f"/voi/v1/vehicles/id/{vehicles[0]['id']}")
     day.call("GET", f"/voi/v1/pricing/vehicle/{vehicles[0]['id']}")
 
-    hold_passes(day)
-    buy_gifts(day)
+    go_shopping(day)
+    pay_for_riding(day)
     ride_for_a_client(day)
 
     first = start(day, rider, vehicles[0]["id"])
@@ -214,6 +219,9 @@ def pay_in_a_browser(day: Day) -> None:
 def answer_the_bank(day: Day) -> None:
     """A rider pays the operator for a ride; the bank wants the rider, who comes by the link in the mail."""
     store.begin()
+    network = fleet.network(1)
+    fleet.put_network(network.model_copy(update={"hold": 0}))  # what is held would pay the ride
+    day.advance(61)
     direct = clients.register_client("Direct", "direct@kickstand.dev", [1], charges_riders=True)
     client_id, secret = clients.issue_credential(direct.id)
     grant = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
@@ -226,7 +234,11 @@ def answer_the_bank(day: Day) -> None:
     browser.authenticate(begun["clientSecret"])
     day.platform.settle()
     rider = {"userId": "berit", "userEmail": "berit@kickstand.dev"}
-    trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", rider, **app)
+    number = scooter(day)
+    trip = day.call("POST", f"/maas/vehicles/{number}/trips", rider, **app)
+    day.advance(300)
+    there = fleet.vehicle(scooter(day)).position  # a ride that leads nowhere is free
+    day.call("POST", f"/_local/vehicles/{number}", {"move_to": [there.longitude, there.latitude]})
     day.platform.settle()
     day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "end"}, **app)
     day.platform.settle()
@@ -235,7 +247,15 @@ def answer_the_bank(day: Day) -> None:
     page = Http("").get(link)
     asked = json.loads(Document(page.body.decode()).one("main").attributes["data-settings"])
     browser.authenticate(asked["secret"])
-    day.platform.settle()
+    fleet.put_network(network)
+    day.advance(61)
+
+
+def read_an_invoice(day: Day) -> None:
+    """Somebody follows the link in a mail to what has been paid."""
+    mails = [each["text"] for each in day.call("GET", "/_local/outbox")["mails"]]
+    link = next(line for text in mails for line in text.splitlines() if "/checkout/invoices/" in line)
+    assert day.look(link) == 303
 
 
 def hold_passes(day: Day) -> None:
@@ -279,6 +299,11 @@ def hold_passes(day: Day) -> None:
     day.platform.settle()
 
 
+def go_shopping(day: Day) -> None:
+    hold_passes(day)
+    buy_gifts(day)
+
+
 def buy_gifts(day: Day) -> None:
     """Gift codes that cost nothing are ordered, looked at, and mailed."""
     app = {"locale": "nb"}
@@ -289,6 +314,7 @@ def buy_gifts(day: Day) -> None:
     day.call("GET", "/maas/products", on_behalf_of="kari")
     lines = [{"productId": "13", "quantity": 2}]
     wanted = {"userId": "kari", "customerEmail": "kari@kickstand.dev", "orderLines": lines}
+    day.advance(61)  # functions here have one memory, and what they know of a network is forgotten after a minute
     order = day.call("POST", "/maas/payments/orders/voucher-code", wanted, **app)
     code = f"/maas/payments/orders/{order['id']}/discount-code"
     day.call("POST", code, {"code": "PRESENT", "userId": "kari"})
@@ -310,6 +336,51 @@ def order_pass(day: Day, user: str, product: int, *, pay: bool) -> str:
         due = {"documentId": order, "documentType": "order", "params": wish, "userId": user}
         assert day.call("POST", "/maas/payments/pay", due, locale="nb")["state"] == "SUCCEEDED"
     return order
+
+
+def pay_for_riding(day: Day) -> None:
+    """Users pay the operator: one owes a ride, one a reservation, one has a declined card; and all pay in the end."""
+    described = day.call("GET", "/_local/demo")["surfaces"]["maas"]["direct"]
+    app = {"authorization": described["headers"]["Authorization"], "locale": "nb"}
+    on_plan, browser = {"productId": int(described["ids"]["productId"])}, Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    paths = {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
+
+    def save(user: str, number: str) -> None:
+        begun = day.call("PUT", "/maas/payments/payment-methods", {"paths": paths, "userId": user}, **app)
+        browser.confirm(begun["clientSecret"], number)
+        day.call("GET", f"/maas/payments/payment-methods?userId={user}", **app)
+        day.platform.settle()
+
+    def ride(user: str) -> None:
+        rider = {"userId": user, "userEmail": f"{user}@kickstand.dev", **on_plan}
+        trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", rider, **app)
+        day.platform.settle()
+        day.call("PATCH", f"/maas/trips/{trip['id']}", {"update": "end"}, **app)
+        day.platform.settle()
+
+    with running_receiver() as server:
+        hook = day.call("POST", "/maas/webhooks", {"url": server.url}, **app)["id"]
+        ride("knut")
+        made = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "rolf", **on_plan}, **app)
+        day.advance(60)
+        day.call("DELETE", f"/maas/reservations/{made['id']}", **app)
+        day.platform.settle()
+        for user in ("knut", "rolf"):
+            order = day.call("POST", "/maas/payments/orders/wallet-deposit", {"amount": 9000, "userId": user}, **app)
+            wish = {"selectedPaymentMethod": "card"}
+            due = {"documentId": order["id"], "documentType": "order", "params": wish, "userId": user}
+            browser.confirm(day.call("POST", "/maas/payments/pay", due, **app)["clientSecret"])
+            day.platform.settle()
+        day.call("PUT", "/maas/users/dag", **app)
+        save("dag", DECLINED_ON_CHARGE)
+        ride("dag")
+        save("dag", OK)
+        ride("dag")
+        made = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "dag", **on_plan}, **app)
+        day.advance(60)
+        day.call("DELETE", f"/maas/reservations/{made['id']}", **app)
+        day.platform.settle()
+        day.call("DELETE", f"/maas/webhooks/{hook}", **app)
 
 
 def ask_around(day: Day) -> None:

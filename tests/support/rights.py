@@ -173,6 +173,8 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
         case "kms", _:
             assert parameters["EncryptionContext"]
             yield f"kms:{operation}", _named(parameters["KeyId"], "_KEY", "Key").replace("_", "")
+        case "secretsmanager", "GetSecretValue":
+            yield "secretsmanager:GetSecretValue", _named(parameters["SecretId"], "_SECRET", "Secret")
         case "events", "PutEvents":
             yield "events:PutEvents", "EventBus"
         case _:
