@@ -313,9 +313,6 @@ def test_where_nothing_can_be_held_the_ride_is_charged_anew(payers: Payers, plas
     made = payers.charge(rental)
     assert made is not None
     over = payers.follow(user)
-    if plastic is Plastic.PROVED and not asked:  # the rider has a week to answer the bank about the hold
-        payers.advance(days=8)
-        over = payers.follow(user)
     assert over[0].captured == 0
     assert [each.captured for each in over[1:]] == [TOTAL]
     assert invoice(made.id, user.rider_id).state is InvoiceState.PAID
