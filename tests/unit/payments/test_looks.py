@@ -92,7 +92,7 @@ def test_what_is_decided_about_a_hold_is_carried_out_soon() -> None:
         (intent(off_session=True), True),
         (intent(off_session=True, state=PaymentState.REQUIRES_ACTION), False),
         (intent(hold=True, to_capture=0), True),
-        (intent(hold=True, to_capture=500), False),
+        (intent(hold=True, to_capture=500), True),
         (hold(), False),
         (hold(to_capture=0), True),
         (hold(to_capture=500), True),

@@ -160,7 +160,8 @@ def is_to_be_asked(intent: PaymentIntent) -> bool:
     """Whether the provider has to be asked at once, as nobody waits for its answer: what was decided is carried out."""
     if intent.state is PaymentState.HELD:
         return intent.to_capture is not None
-    return intent.is_open and (intent.to_capture == 0 or (intent.off_session and intent.state is PaymentState.CREATED))
+    decided = intent.to_capture is not None
+    return intent.is_open and (decided or (intent.off_session and intent.state is PaymentState.CREATED))
 
 
 def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
