@@ -1,15 +1,17 @@
-"""The platform's own routes: health, demo, outbox, clock, vehicles and workflows below ``/_local``."""
+"""The platform's own routes: health, demo, outbox, clock, browser, vehicles and workflows below ``/_local``."""
 
 import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from local.browser import Browser
 from local.clock import Clock
 from local.docs import Docs, page
+from local.errors import ControlError
 from local.outbox import Outbox
 from local.types import Json
-from local.vehicles import ControlError, Vehicles
+from local.vehicles import Vehicles
 from local.workflows import Workflows
 from local.wsgi import Request, Response, json_response
 
@@ -24,6 +26,7 @@ class Control:
     clock: Clock
     busy_after: Callable[[float], list[str]]
     outbox: Outbox
+    browser: Browser
     vehicles: Vehicles
     workflows: Workflows
     docs: Docs
@@ -56,6 +59,7 @@ class Control:
             ("DELETE", "outbox"): self._clear_outbox,
             ("GET", "clock"): lambda _: json_response(200, {"now": self.clock.now().isoformat()}),
             ("POST", "clock"): self._advance,
+            ("POST", "browser"): lambda request: json_response(200, self.browser.visit(_object(request))),
             ("GET", "workflows"): self._executions,
         }
         answer = answers.get((request.method, "/".join(parts)))

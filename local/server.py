@@ -18,6 +18,7 @@ from kickstand.kernel import aws, items
 from local import payments, webhooks
 from local.api import Gateway
 from local.aws import AwsEndpoint, Services
+from local.browser import Browser
 from local.bus import Bus, Delivery
 from local.clock import Clock
 from local.control import Control
@@ -221,6 +222,7 @@ class Platform:
             clock=self.clock,
             busy_after=self.busy_after,
             outbox=self.outbox,
+            browser=Browser(f"{self.url}/checkout", f"http://127.0.0.1:{settings.payments_port}"),
             vehicles=self.vehicles,
             workflows=self.workflows,
             docs=Docs(_documents(settings.documents)),

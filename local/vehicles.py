@@ -15,6 +15,7 @@ from uuid import UUID
 from kickstand.fleet.model import Progress
 from kickstand.kernel import ids
 from local.clock import Clock
+from local.errors import ControlError
 from local.queues import Queues
 from local.template import TopicRule
 from local.types import Json
@@ -30,10 +31,6 @@ _DEEDS = ("dock", "undock", "progress", "repair")
 _LONGITUDE, _LATITUDE, _FULL = 180, 90, 100
 _FASTEST_KMH = 300
 _LONGEST_DELAY_MS = 86_400_000
-
-
-class ControlError(ValueError):
-    """A request to the simulator that it cannot follow; the message says why."""
 
 
 @dataclass(frozen=True)
