@@ -11,7 +11,6 @@ from kickstand.identity import service as identity
 from kickstand.payments import methods
 from kickstand.payments import service as payments
 from kickstand.payments.model import PaymentProfile, SavedCard
-from kickstand.payments.provider import Setup
 from maas._schemas import Body, Number, UserId, Wire
 from maas._surface import (
     INVALID_REQUEST,
@@ -118,29 +117,16 @@ class SavePaymentMethod(Body):
 class PaymentMethodSetup(Wire):
     """With what the user goes on: in the browser at `webUrl`, or in your app at the payment provider."""
 
-    web_url: str = Field(description="The page on which the user chooses a card, for a day.")
+    web_url: str = Field(repr=False, description="The page on which the user chooses a card, for a day.")
     provider: Literal["stripe"] = "stripe"
-    url: str = Field(description="The same as `webUrl`.")
-    setup_token: str = Field(description="What `webUrl` ends with.")
+    url: str = Field(repr=False, description="The same as `webUrl`.")
+    setup_token: str = Field(repr=False, description="What `webUrl` ends with.")
     session_id: str = Field(description="The provider's id of the setup.")
     publishable_key: str = Field(description="By which the provider's SDKs know us.")
     client_secret: str = Field(
-        description="With it, the user's app goes on with the setup at the provider. Show it to nobody else."
+        repr=False,
+        description="With it, the user's app goes on with the setup at the provider. Show it to nobody else.",
     )
-
-    @classmethod
-    def of(cls, profile: PaymentProfile, setup: Setup) -> Self:
-        """The wire form of a setup."""
-        token = profile.setup.token if profile.setup is not None else ""
-        url = f"{os.environ['CHECKOUT_URL']}/cards/{token}"
-        return cls(
-            web_url=url,
-            url=url,
-            setup_token=token,
-            session_id=setup.ref,
-            publishable_key=payments.provider().publishable_key(),
-            client_secret=setup.secret or "",
-        )
 
 
 class PaymentMethodsRemoved(Wire):
@@ -265,7 +251,16 @@ def _begin(caller: Caller, body: SavePaymentMethod, *, replaces: bool) -> Paymen
         cancel_url=body.paths.cancel_path,
         replaces=replaces,
     )
-    return PaymentMethodSetup.of(profile, setup)
+    token = profile.setup.token if profile.setup is not None else ""
+    url = f"{os.environ['CHECKOUT_URL']}/cards/{token}"
+    return PaymentMethodSetup(
+        web_url=url,
+        url=url,
+        setup_token=token,
+        session_id=setup.ref,
+        publishable_key=payments.provider().publishable_key(),
+        client_secret=setup.secret or "",
+    )
 
 
 def _rider_id(caller: Caller, user_id: str) -> int:
