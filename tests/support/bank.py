@@ -97,6 +97,18 @@ class Bank:
         self._pass_time()
         return sum(each.intent.status is IntentStatus.HELD for each in self.payments.values())
 
+    def ref_of(self, payment_id: int) -> str | None:
+        """What a payment of ours is called here, if it is known."""
+        return next((ref for ref, kept in self.payments.items() if kept.charge.payment_id == payment_id), None)
+
+    def refund_of(self, refund_id: int) -> str | None:
+        """What a refund of ours is called here, if it is known and was taken."""
+        known = self._answers.get(f"refund-{refund_id}")
+        try:
+            return None if known is None else str(known[2]())
+        except ProviderRefusal:
+            return None
+
     # ── What riders do ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def give_card(self, rider_id: int, plastic: Plastic = Plastic.GOOD) -> str:

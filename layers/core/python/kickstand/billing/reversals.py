@@ -92,7 +92,7 @@ def _taken_from(intent: PaymentIntent) -> tuple[Account, int | None]:
     if intent.purpose.kind is PurposeKind.INVOICE:
         return revenue, intent.purpose.id
     if intent.purpose.kind is PurposeKind.HOLD:
-        return revenue, intent.invoice_id
+        return (wallet if intent.invoice_id is None else revenue), intent.invoice_id
     order = orders.find(intent.rider_id, intent.purpose.id)
     if order.payment_id != intent.id or order.state is not OrderState.COMPLETED:
         return wallet, None  # it was paid when nothing could come of it any more

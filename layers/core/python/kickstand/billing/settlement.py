@@ -317,6 +317,8 @@ def _book(tx: store.Transaction, intent: PaymentIntent) -> None:
     invoice = _invoice(intent)
     if invoice is not None:
         rides.pay_off(tx, invoice, intent.captured, provider, f"payment-{intent.id}")
+    else:  # taken of a hold for nothing that is owed
+        _credit(tx, intent)
 
 
 def _let_go(tx: store.Transaction, intent: PaymentIntent) -> None:

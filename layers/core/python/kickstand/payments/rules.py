@@ -160,8 +160,8 @@ def is_to_be_asked(intent: PaymentIntent) -> bool:
     """Whether the provider has to be asked at once, as nobody waits for its answer: what was decided is carried out."""
     if intent.state is PaymentState.HELD:
         return intent.to_capture is not None
-    decided = intent.to_capture is not None
-    return intent.is_open and (decided or (intent.off_session and intent.state is PaymentState.CREATED))
+    unasked = intent.off_session and intent.state is PaymentState.CREATED
+    return intent.is_open and (unasked or intent.to_capture is not None)
 
 
 def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
