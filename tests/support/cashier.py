@@ -21,6 +21,7 @@ from kickstand.ledger.model import Account, AccountKind, Entry, Movement, Reason
 from kickstand.ledger.store import BalanceItem, EntryItem
 from kickstand.payments import intents
 from kickstand.payments.errors import PaymentNotFound
+from kickstand.payments.intents import PaymentUnknown
 from kickstand.payments.model import PaymentIntent, PaymentState, Purpose, PurposeKind
 from kickstand.pricing.rules import fare
 from kickstand.rental.model import Rental
@@ -110,7 +111,7 @@ class Cashier:
         at = since
         while at < len(self.begun):
             store.begin()
-            with suppress(PaymentNotFound):
+            with suppress(PaymentNotFound, PaymentUnknown):  # it is parked
                 following.look(self.begun[at])
             at += 1
 
