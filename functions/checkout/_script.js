@@ -12,14 +12,14 @@
     return;
   }
   const stripe = Stripe(settings.key);
-  let data = settings.method ? { payment_method: settings.method } : undefined;
+  let chosen = () => (settings.method ? { payment_method: settings.method } : undefined);
   if (settings.entry) {
     const { color } = getComputedStyle(document.body);
     const style = { base: { color, iconColor: color, fontSize: "16px" } };
     const card = stripe.elements({ locale: settings.language }).create("card", { style });
     card.mount("#card");
     card.on("change", (event) => say((event && event.error && event.error.message) || ""));
-    data = { payment_method: { card } };
+    chosen = () => ({ payment_method: { card } });
   }
   const ask = (...what) => (settings.setup ? stripe.confirmCardSetup(...what) : stripe.confirmCardPayment(...what));
   button.disabled = false;
@@ -27,7 +27,7 @@
     event.preventDefault();
     button.disabled = true;
     say(settings.working);
-    const { error } = await ask(settings.secret, data).catch((caught) => ({ error: caught }));
+    const { error } = await ask(settings.secret, chosen()).catch((caught) => ({ error: caught }));
     if (error && settings.entry) {
       say(error.message || settings.wentWrong);
       button.disabled = false;
