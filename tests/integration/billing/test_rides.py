@@ -192,7 +192,7 @@ def test_without_a_card_a_ride_is_overdue_at_once(payers: Payers) -> None:
     assert (payments(user), made.due) == ([], TOTAL - 375)
     owed = debts(user)
     assert owed is not None
-    assert owed.debts == (Debt(invoice_id=made.id, overdue=True),)
+    assert owed.debts == (Debt(invoice_id=made.id, currency="NOK", overdue=True),)
     assert owed.event is not None
     assert owed.event.name == "DebtOverdue"
     assert rides.unpayable(owed, owed.event) == made
@@ -495,6 +495,17 @@ def test_capacity(payers: Payers) -> None:
     with measured() as charging:
         rides.charge_rental(without)
     assert charging.calls == ["BatchGetItem", "TransactWriteItems"]
+    poor = payers.user()
+    payers.charge(payers.rental(poor))
+    payers.deposit(poor, 10_000)
+    store.begin()
+    with measured() as collecting:
+        rides.collect(poor.rider_id, rides.FROM_WALLET)
+    assert collecting.calls[:3] == ["BatchGetItem", "BatchGetItem", "TransactWriteItems"]
+    store.begin()
+    with measured() as finding_nothing:
+        rides.collect(poor.rider_id, rides.FROM_WALLET)
+    assert finding_nothing.calls == ["BatchGetItem"]
     partner = payers.rental(user, rider_pays=False)
     store.begin()
     with measured() as recording:

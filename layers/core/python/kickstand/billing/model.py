@@ -255,12 +255,14 @@ class Debt(BaseModel):
     """An invoice for riding that is not paid in full.
 
     Attributes:
+        currency: in which it is to be paid.
         overdue: whether it was to be collected and could not be: now the rider has to do something.
     """
 
     model_config = ConfigDict(frozen=True)
 
     invoice_id: int
+    currency: Currency
     overdue: bool = False
 
 

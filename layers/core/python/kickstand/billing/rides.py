@@ -62,7 +62,7 @@ def _charge(charge: Charge, external_id: str | None) -> Charge:
 
 
 def _charge_once(charge: Charge, key: str | None) -> Charge:
-    wallet = _account(AccountKind.WALLET, charge)
+    wallet = _wallet(charge.rider_id, charge.fare.currency)
     store.expect(ChargeItem.key_of(charge), DebtsItem.key(charge.rider_id), RideHoldItem.key(charge.id))
     payments.expect_profile(charge.rider_id)
     ledger.expect(wallet)
@@ -133,13 +133,13 @@ def _begin(
     ledger.post(tx, _booked(charge, wallet, by_wallet))
     if rest:
         before = _debts(charge.rider_id)
-        more = (*before.debts, Debt(invoice_id=invoice.id, overdue=overdue))
+        more = (*before.debts, Debt(invoice_id=invoice.id, currency=invoice.currency, overdue=overdue))
         _change(tx, before.model_copy(update={"user_key": key}), more, _incurred(invoice, overdue=overdue))
 
 
 def _booked(charge: Charge, wallet: Account, by_wallet: int) -> list[Movement]:
     """What a ride costs is owed; what the wallet holds is paid at once."""
-    debt = _account(AccountKind.DEBT, charge)
+    debt = _debt(charge.rider_id, charge.fare.currency)
     revenue = Account(kind=AccountKind.REVENUE, holder_id=charge.network_id, currency=charge.fare.currency)
     name = f"{charge.subject}-{charge.id}"
     owed = Movement(
@@ -157,8 +157,12 @@ def _booked(charge: Charge, wallet: Account, by_wallet: int) -> list[Movement]:
     return [owed, owed.model_copy(update=paid)]
 
 
-def _account(kind: AccountKind, charge: Charge) -> Account:
-    return Account(kind=kind, holder_id=charge.rider_id, currency=charge.fare.currency)
+def _wallet(rider_id: int, currency: str) -> Account:
+    return Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=currency)
+
+
+def _debt(rider_id: int, currency: str) -> Account:
+    return Account(kind=AccountKind.DEBT, holder_id=rider_id, currency=currency)
 
 
 def _draft(invoice: Invoice, amount: int, profile: PaymentProfile) -> PaymentIntent | None:
@@ -265,19 +269,19 @@ def collect(rider_id: int, how: Collection = REST) -> None:
     What a payment is under way for is left to it. Whoever repeats this collects nothing twice.
     """
     payments.expect_profile(rider_id)
-    debts = _debts(rider_id).debts
-    for debt in debts:
+    due = [debt for debt in _debts(rider_id).debts if how.overdue or not debt.overdue]
+    for debt in due:
         invoices.expect(debt.invoice_id)
-    for debt in debts:
-        if how.overdue or not debt.overdue:
-            store.again(partial(_collect, rider_id, debt.invoice_id, how))
+        ledger.expect(_wallet(rider_id, debt.currency))
+    for debt in due:
+        store.again(partial(_collect, rider_id, debt.invoice_id, how))
 
 
 def _collect(rider_id: int, invoice_id: int, how: Collection) -> None:
     invoice = invoices.find(rider_id, invoice_id)
     if not invoice.due or invoice.payment_id is not None:
         return
-    wallet = Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=invoice.currency)
+    wallet = _wallet(rider_id, invoice.currency)
     by_wallet = min(ledger.balance(wallet), invoice.due)
     if by_wallet:
         with _anew(), store.Transaction() as tx:
@@ -302,7 +306,7 @@ def pay_off(tx: store.Transaction, invoice: Invoice, amount: int, source: Accoun
         Contention: the invoice or the rider's debts have changed.
     """
     now = clock.now()
-    debt = Account(kind=AccountKind.DEBT, holder_id=invoice.rider_id, currency=invoice.currency)
+    debt = _debt(invoice.rider_id, invoice.currency)
     movement = Movement(
         id=name, source=source, target=debt, amount=amount, reason=Reason.SETTLEMENT, document=invoice.id, at=now
     )
@@ -352,7 +356,7 @@ def stalled(tx: store.Transaction, invoice: Invoice) -> None:
 
 def _mark(tx: store.Transaction, invoice: Invoice, event: Event) -> None:
     before = _debts(invoice.rider_id)
-    debt = Debt(invoice_id=invoice.id)
+    debt = Debt(invoice_id=invoice.id, currency=invoice.currency)
     if debt in before.debts:
         late = debt.model_copy(update={"overdue": True})
         _change(tx, before, tuple(late if each == debt else each for each in before.debts), event)
