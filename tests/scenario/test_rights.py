@@ -217,6 +217,9 @@ def pay_in_a_browser(day: Day) -> None:
         browser.authenticate(payment["clientSecret"])
         day.platform.settle()
         assert day.look(payment["webUrl"]) == 200
+    cards = f"/maas/payments/payment-methods?userId={user}"
+    assert len(day.call("GET", cards)["methods"]) == 1
+    assert day.call("DELETE", cards) == {}
     gate.webhooks.times = 1
     answer_the_bank(day)
     read_an_invoice(day)
