@@ -8,6 +8,7 @@ import pytest
 from kickstand.kernel import clock, ids, store
 from kickstand.ledger import service as ledger
 from kickstand.ledger.model import AccountKind
+from kickstand.payments import methods
 from kickstand.payments import service as payments
 from kickstand.sales import orders, subscriptions
 from kickstand.sales.model import OrderState
@@ -232,6 +233,19 @@ def test_a_chosen_card_is_saved_where_that_is_wished(api: Client, shop: Shop, ba
     pay(api, shop, order.id)
     store.begin()
     assert payments.profile(shop.rider_id).card is not None
+
+
+def test_a_card_that_was_removed_is_not_saved_again(api: Client, shop: Shop, bank: Bank) -> None:
+    order = shop.order()
+    pay(api, shop, order.id, save=True)
+    (ref,) = bank.payments
+    bank.choose(ref)
+    pay(api, shop, order.id)
+    store.begin()
+    methods.remove(shop.rider_id)
+    assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"
+    store.begin()
+    assert payments.profile(shop.rider_id).cards == ()
 
 
 def test_renewing_by_itself_is_for_what_renews(api: Client, shop: Shop, bank: Bank) -> None:

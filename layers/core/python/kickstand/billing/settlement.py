@@ -20,6 +20,7 @@ from kickstand.ledger import service as ledger
 from kickstand.ledger.errors import InsufficientFunds
 from kickstand.ledger.model import Account, AccountKind, Movement, Reason
 from kickstand.payments import intents, methods
+from kickstand.payments import rules as payment_rules
 from kickstand.payments import service as payments
 from kickstand.payments.errors import MethodNotAvailable, ProviderUnavailable
 from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState, Purpose, PurposeKind
@@ -347,6 +348,8 @@ def _afterwards(intent: PaymentIntent) -> None:
     """What follows from a decided payment without being part of the decision; repeating it changes nothing."""
     if intent.state is PaymentState.SUCCEEDED and intent.saves and intent.card is not None:
         methods.adopt_paid(intent.rider_id, intent.card)
+        with store.Transaction() as tx:
+            intents.record(tx, intent, payment_rules.card_saved(intent, clock.now()))
     if intent.invoice_id is not None and not intent.is_open and intent.state is not PaymentState.HELD:
         rides.collect(intent.rider_id)
 

@@ -127,6 +127,12 @@ _TRIGGERS: Final = {
 }
 
 
+def card_saved(intent: PaymentIntent, now: datetime) -> PaymentIntent:
+    """A payment whose card has been saved; looking at it again saves no card that the rider has removed since."""
+    event = Event.new("PaymentCardSaved", now)
+    return intent.model_copy(update={"saves": False, "version": intent.version + 1, "updated_at": now, "event": event})
+
+
 def _trigger(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | None:
     if intent.state is PaymentState.HELD:
         return _trigger_of_hold(intent, seen)
