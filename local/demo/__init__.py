@@ -46,8 +46,9 @@ def seed() -> None:
     tariffs = cities.open_networks()
     city = streets.lay_out(tariffs, cities.publish_zones())
     take_in()
-    sales.open_shop()
     oslo = cities.NETWORKS[0]
+    sales.open_shop()
+    sales.sell(oslo)
     city = city.ridden([past.ride(city.vehicles[0], oslo), past.trip(city, oslo)])
     city = city.replacing(past.reserve(city.e_bike_at(_RESERVED_AT)[0]))
     city.write()
@@ -65,9 +66,10 @@ def seed() -> None:
 def describe() -> dict[str, Json]:
     """What a client needs to begin with, by surface.
 
-    ``ids`` has a valid value for every path parameter. On one surface, whatever can be called ``id`` has the same one.
+    ``ids`` has a valid value for every path parameter. On one surface, whatever can be called ``id`` has the same one;
+    the ``token`` of the hosted pages is an invoice's, as nobody is paying or saving a card.
     """
-    return {"surfaces": {"voi": _voi(), "maas": _maas()}}
+    return {"surfaces": {"voi": _voi(), "maas": _maas(), "checkout": _checkout()}}
 
 
 def _voi() -> dict[str, Any]:
@@ -109,6 +111,11 @@ def _maas() -> dict[str, Any]:
             "userId": USER,
             "systemId": str(OSLO),
         },
+        "shop": {
+            "subscription": str(sales.MONTHLY),
+            "giftCode": str(sales.GIFT),
+            "discountCode": sales.DISCOUNT,
+        },
         "others": [{"about": "a client in Paris only", "headers": {"Authorization": f"Bearer {IN_PARIS.bearer}"}}],
         "direct": {
             "about": "a client whose users pay the operator",
@@ -117,6 +124,10 @@ def _maas() -> dict[str, Any]:
             "ids": {"userId": PAYER, "productId": str(PAID_RIDES)},
         },
     }
+
+
+def _checkout() -> dict[str, Any]:
+    return {"base": "/checkout", "headers": {}, "ids": {"token": sales.INVOICE_TOKEN}}
 
 
 def locate(vehicle_id: int) -> Status | None:

@@ -1,19 +1,26 @@
-"""What the demo's first partner sells beside rides, and what its user has ordered."""
+"""What the demo's first partner sells beside rides, and what its user has bought and ordered."""
 
 from base64 import urlsafe_b64encode
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
+from kickstand.billing import invoices
+from kickstand.billing import rules as billing
+from kickstand.fleet.model import Network
 from kickstand.kernel import clock, store
 from kickstand.kernel.events import Event
-from kickstand.sales import discounts, offers, rules
+from kickstand.ledger import service as ledger
+from kickstand.ledger.model import Account, AccountKind, Movement, Reason
+from kickstand.sales import discounts, offers, orders, rules
 from kickstand.sales.model import (
     DiscountCode,
     Offer,
     OfferKind,
     Order,
     OrderKind,
+    OrderLine,
+    OrderState,
     Validity,
     ValidityUnit,
 )
@@ -27,12 +34,24 @@ MONTHLY, YEARLY, GIFT = 11, 12, 13
 DISCOUNT: Final = "WELCOME10"
 """The discount code."""
 
-ORDER: Final = 1
-"""The number of the order."""
+ORDER: Final = 2
+"""The number of the order that waits for its payment."""
 
-ORDER_TOKEN: Final = (
-    urlsafe_b64encode(ORDER.to_bytes(8, "big") + blake2b(b"demo order", digest_size=24).digest()).rstrip(b"=").decode()
-)
+_BOUGHT: Final = 1
+_INVOICE: Final = 1
+_AGO: Final = timedelta(days=3)
+_GIVEN: Final = 40_000
+"""What the user's wallet held before, in øre."""
+
+
+def _token(number: int, of: str) -> str:
+    """What names something beside its number, the same on every machine."""
+    secret = blake2b(f"demo {of}".encode(), digest_size=24).digest()
+    return urlsafe_b64encode(number.to_bytes(8, "big") + secret).rstrip(b"=").decode()
+
+
+ORDER_TOKEN: Final = _token(ORDER, "order")
+INVOICE_TOKEN: Final = _token(_INVOICE, "invoice")
 
 OFFERS: Final = (
     Offer(
@@ -79,7 +98,7 @@ OFFERS: Final = (
 
 
 def open_shop() -> None:
-    """Offer the products and the discount code; the user wants a monthly pass and has a day to pay it."""
+    """Offer the products and the discount code."""
     client, now = IN_BOTH.client, clock.now()
     for offer in OFFERS:
         offers.put(client, offer)
@@ -92,29 +111,55 @@ def open_shop() -> None:
             valid_until=now + timedelta(days=3 * 365),
         )
     )
+
+
+def sell(network: Network) -> None:
+    """Let the user have bought a monthly pass from the wallet, and want a gift code, with a day to pay it."""
+    monthly, _, gift = OFFERS
+    wanted = _order(ORDER, OrderKind.VOUCHER_CODES, rules.voucher_lines([(gift, 1)]), clock.now())
     with store.Transaction() as tx:
-        tx.put(OrderItem.waiting(_order()))
+        tx.put(OrderItem.waiting(wanted.model_copy(update={"gifts": (gift,), "email": "friend@rider.example"})))
+    at = clock.now() - _AGO
+    order = _order(_BOUGHT, OrderKind.SUBSCRIPTION, rules.subscription_lines(monthly), at)
+    order = order.model_copy(update={"offer": monthly, "auto_renew": True})
+    known = store.load(OrderItem.key(order.rider_id, _BOUGHT))  # from a seeding that was cut short
+    if known is None:
+        with store.Transaction() as tx:
+            tx.put(OrderItem.waiting(order))
+    elif known.entity.state is OrderState.COMPLETED:
+        return
+    invoice = billing.for_order(order, network, at).model_copy(update={"id": _INVOICE, "token": INVOICE_TOKEN})
+    wallet = Account(kind=AccountKind.WALLET, holder_id=order.rider_id, currency=order.currency)
+    given = Movement(
+        id="demo-gift",
+        source=Account(kind=AccountKind.PROMOTION, holder_id=network.id, currency=order.currency),
+        target=wallet,
+        amount=_GIVEN,
+        reason=Reason.CORRECTION,
+        document=_BOUGHT,
+        at=at,
+    )
+    with store.Transaction() as tx:
+        invoices.create(tx, invoice)
+        _, movements = orders.complete(tx, order, source=wallet, invoice_id=invoice.id, at=at)
+        ledger.post(tx, [given, *movements])
 
 
-def _order() -> Order:
-    now = clock.now()
-    monthly = OFFERS[0]
-    lines = rules.subscription_lines(monthly)
+def _order(number: int, kind: OrderKind, lines: tuple[OrderLine, ...], at: datetime) -> Order:
     total, vat = rules.totals(lines)
     return Order(
-        id=ORDER,
-        token=ORDER_TOKEN,
+        id=number,
+        token=_token(number, "order"),
         client_id=IN_BOTH.number,
         rider_id=user().id,
-        network_id=monthly.network_id,
-        kind=OrderKind.SUBSCRIPTION,
-        currency=monthly.currency,
+        network_id=OSLO,
+        kind=kind,
+        currency="NOK",
         lines=lines,
         total=total,
         vat=vat,
-        offer=monthly,
         locale="nb",
-        created_at=now,
-        expires_at=now + rules.PAYABLE_FOR,
-        event=Event.new("OrderPlaced", now),
+        created_at=at,
+        expires_at=at + rules.PAYABLE_FOR,
+        event=Event.new("OrderPlaced", at),
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from kickstand.billing import invoices
 from kickstand.clients import access
 from kickstand.clients import service as clients
 from kickstand.clients.store import ClientItem
@@ -32,13 +33,15 @@ from kickstand.identity import service as identity
 from kickstand.identity.model import PenaltyState
 from kickstand.insights import service as insights
 from kickstand.kernel import clock, store
+from kickstand.ledger import service as ledger
+from kickstand.ledger.model import Account, AccountKind
 from kickstand.onboarding import service as onboarding
 from kickstand.pricing import service as pricing
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
 from kickstand.rental.model import RentalState, ReservationState
-from kickstand.sales import offers, orders
-from kickstand.sales.model import OfferKind, OrderState
+from kickstand.sales import offers, orders, subscriptions
+from kickstand.sales.model import OfferKind, OrderState, PaymentMethod
 from kickstand.support import crm
 from kickstand.support import service as support
 from kickstand.support.model import MaintenanceState, Platform
@@ -185,9 +188,23 @@ def test_the_shop_is_open() -> None:
     order = orders.by_token(identity.external(client, known["userId"]).rider_id, known["token"])
     assert (str(order.id), order.state) == (known["orderId"], OrderState.PENDING)
     store.begin()
-    assert orders.apply_discount(client, known["userId"], order.id, "welcome10").total == 26_910
+    assert orders.apply_discount(client, known["userId"], order.id, "welcome10").total == 9_000
     store.begin()
     assert orders.remove_discount(client, known["userId"], order.id).total == order.total
+
+
+def test_a_user_has_bought_a_pass_and_can_pay_the_order_from_the_wallet() -> None:
+    client = clients.authenticate(demo.TOKEN)
+    subscription = subscriptions.find(client, demo.USER)
+    assert subscription.is_valid(clock.now())
+    newest, bought = orders.list_orders(subscription.rider_id).orders
+    assert (bought.state, bought.subscription_id) == (OrderState.COMPLETED, subscription.id)
+    assert bought.invoice_id is not None
+    assert invoices.find(subscription.rider_id, bought.invoice_id).due == 0
+    assert orders.methods(newest) == (PaymentMethod.CARD, PaymentMethod.WALLET)
+    wallet = Account(kind=AccountKind.WALLET, holder_id=subscription.rider_id, currency="NOK")
+    assert ledger.balance(wallet) == 40_000 - bought.total
+    assert ledger.verify(wallet) == []
 
 
 def test_a_user_has_ridden_from_dock_to_dock_at_a_plan() -> None:
