@@ -28,6 +28,11 @@ EMPTY: Final = {"get_active_rental_by_user", "show_card_setup", "show_payment"}
 """What a demo in which nobody rides, pays or saves a card has not got."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _settled(town: Town) -> None:
+    town.platform.settle()  # the invoice of the demo's user gets its document when all has started
+
+
 def names_of(operation: Operation) -> set[str]:
     """The parameters of an operation's path."""
     model = operation.path_model
