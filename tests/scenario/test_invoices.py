@@ -109,7 +109,9 @@ def document(mail: str) -> str:
 def test_what_is_bought_is_invoiced_and_taken_back_in_part(town: Town, client: MaasClient) -> None:
     first, second = buy(town, client, 2), buy(town, client, 1)
     year = first.year
-    assert [first.number, second.number] == [f"1-{year}-000001", f"1-{year}-000002"]
+    assert first.number is not None
+    before = int(first.number.removeprefix(f"1-{year}-"))  # the demo has been invoiced as well
+    assert second.number == f"1-{year}-{before + 1:06d}"
     bought, again = town.mails(BOSS)
     assert (bought["subject"], again["subject"]) == (f"Your receipt {first.number}", f"Your receipt {second.number}")
     text = document(bought["text"])
