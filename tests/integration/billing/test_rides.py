@@ -1,5 +1,7 @@
 """Riders who pay for riding: from the wallet, from what is held, by card; and what they owe where none gets on."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -413,6 +415,31 @@ def test_what_is_free_or_not_over_is_not_charged(payers: Payers) -> None:
     ):
         store.begin()
         assert rides.charge_reservation(payers.reservation(user, **changes)) is None
+
+
+def test_rides_of_one_rider_that_are_charged_at_once(payers: Payers) -> None:
+    user = payers.user(wallet=2 * TOTAL + 100)
+    over = [payers.rental(user) for _ in range(3)]
+
+    def charge(rental: Rental) -> None:
+        store.begin()
+        for _ in range(20):  # the workflow's patience
+            with suppress(store.Contention):
+                rides.charge_rental(rental)
+                return
+            store.begin()
+        raise AssertionError("it is never charged")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(charge, [*over, *over]))
+    made = invoices_of(user)
+    assert sorted(each.subject_id for each in made) == sorted(each.id for each in over)
+    assert sum(each.paid for each in made) == 2 * TOTAL + 100
+    assert balances(user) == (0, 100 - TOTAL)
+    owed = debts(user)
+    assert owed is not None
+    assert {each.invoice_id for each in owed.debts} == {each.id for each in made if each.due}
+    assert is_barred(payers, user)
 
 
 # ── Crashes and lost answers ─────────────────────────────────────────────────────────────────────────────────────────
