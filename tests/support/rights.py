@@ -151,21 +151,29 @@ def _named(value: str, ending: str, kind: str) -> str:
     return f"{variable.removesuffix(ending).title()}{kind}"
 
 
+_NAMED: Mapping[tuple[str, str], tuple[str, str, str, str]] = {
+    ("secretsmanager", "GetSecretValue"): ("secretsmanager:GetSecretValue", "SecretId", "_SECRET", "Secret"),
+    ("sqs", "SendMessageBatch"): ("sqs:SendMessage", "QueueUrl", "_QUEUE", "Queue"),
+    ("stepfunctions", "StartExecution"): ("states:StartExecution", "stateMachineArn", "_WORKFLOW_ARN", "Workflow"),
+}
+"""Calls of what functions know by a variable: the action, and which parameter names what of which kind."""
+
+
 def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
     if service == "dynamodb":
         yield from _table_needs(operation, parameters)
+        return
+    if named := _NAMED.get((service, operation)):
+        action, parameter, ending, kind = named
+        yield action, _named(parameters[parameter], ending, kind)
         return
     match service, operation:
         case "s3", _:
             yield f"s3:{operation}", f"DocumentsBucket/{parameters['Key']}"
         case "iot-data", "Publish":
             yield "iot:Publish", f"topic/{parameters['topic']}"
-        case "stepfunctions", "StartExecution":
-            yield "states:StartExecution", _named(parameters["stateMachineArn"], "_WORKFLOW_ARN", "Workflow")
         case "stepfunctions", _:
             yield f"states:{operation}", "RentalWorkflow"
-        case "sqs", "SendMessageBatch":
-            yield "sqs:SendMessage", _named(parameters["QueueUrl"], "_QUEUE", "Queue")
         case "sesv2", "SendEmail":
             yield "ses:SendEmail", "identity"
         case "sns", "Publish":
@@ -173,8 +181,6 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
         case "kms", _:
             assert parameters["EncryptionContext"]
             yield f"kms:{operation}", _named(parameters["KeyId"], "_KEY", "Key").replace("_", "")
-        case "secretsmanager", "GetSecretValue":
-            yield "secretsmanager:GetSecretValue", _named(parameters["SecretId"], "_SECRET", "Secret")
         case "events", "PutEvents":
             yield "events:PutEvents", "EventBus"
         case _:
