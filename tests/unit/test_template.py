@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kickstand.http.operation import Operation
+from tests.support.rights import grants
 from tools.cfn_rules._template import find
 from tools.cloudformation import load
 from tools.registry import ROOT, base, surfaces
@@ -199,6 +200,21 @@ def test_every_operation_names_a_role() -> None:
     roles = load(ROOT_TEMPLATE)["Resources"].keys()
     operations: list[Operation] = [each for surface in surfaces() for each in surface.operations.values()]
     assert {operation.access for operation in operations if f"{operation.access}Role" not in roles} == set()
+
+
+def test_what_everybody_may_call_reads_no_credentials() -> None:
+    public = {each.id: each.access for surface in surfaces() for each in surface.operations.values() if each.public}
+    del public["issue_token"]  # credentials are what it is asked with
+    assert {"take_stripe_event", "show_payment", "show_card_setup", "get_crm_settings"} <= public.keys()
+    for operation, access in public.items():
+        assert [place for _, place in grants(f"{access}Role") if "Clients" in place] == [], operation
+
+
+def test_what_everybody_may_call_has_limits_of_its_own() -> None:
+    stacks = load(ROOT_TEMPLATE)["Resources"]
+    checkout, maas = (stacks[name]["Properties"]["Parameters"] for name in ("Checkout", "Maas"))
+    for limit in ("ThrottlingRate", "ThrottlingBurst"):
+        assert checkout[limit] == {"Ref": f"Checkout{limit}"} != maas[limit]
 
 
 def modules_by_layers() -> dict[str, list[str]]:
