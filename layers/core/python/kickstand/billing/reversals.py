@@ -37,10 +37,12 @@ def give_back(refund_id: int, payment_id: int, amount: int, reason: str) -> Refu
     """
 
     def attempt() -> Refund:
+        intents.expect(payment_id)
         known = refunds.known(refund_id)
         if known is not None:
             return known
         intent = intents.find(payment_id)
+        fleet.expect_network(intent.network_id)
         with store.Transaction() as tx:
             refund = refunds.request(tx, refund_id, intent, amount, reason)
             source, invoice_id = _taken_from(intent)
@@ -51,6 +53,7 @@ def give_back(refund_id: int, payment_id: int, amount: int, reason: str) -> Refu
         return refund
 
     refund = store.again(attempt)
+    intents.expect(payment_id)
     try:
         return advance(refund.id)
     except ProviderUnreachable:
