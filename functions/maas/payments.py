@@ -52,6 +52,7 @@ _STATES: Final = {
     PaymentState.REQUIRES_METHOD: State.CREATED,
     PaymentState.REQUIRES_ACTION: State.REQUIRES_ACTION,
     PaymentState.PROCESSING: State.PROCESSING,
+    PaymentState.HELD: State.PROCESSING,
     PaymentState.SUCCEEDED: State.SUCCEEDED,
     PaymentState.FAILED: State.FAILED,
     PaymentState.CANCELLED: State.CANCELLED,

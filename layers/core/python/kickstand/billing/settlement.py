@@ -146,6 +146,8 @@ def _pay_order(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
         if standing is not None:
             return standing
         order = orders.find(rider_id, document.id)
+        if order.payment_id is not None:
+            raise store.Contention  # another payment was begun in this moment
     profile = payments.profile(rider_id)
     if order.state is OrderState.COMPLETED:
         return Outcome(PaymentState.SUCCEEDED, None, profile, order)
@@ -163,9 +165,12 @@ def _pay_invoice(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
     invoice = invoices.find(rider_id, document.id)
     if invoice.payment_id is not None:
         standing = _standing(invoice.payment_id, wish, None)
-        if standing is not None:
-            return standing
+        store.forget()
         invoice = invoices.find(rider_id, document.id)
+        if standing is not None and (not invoice.due or invoice.payment_id is not None):
+            return standing
+        if invoice.payment_id is not None:
+            raise store.Contention  # another payment was begun in this moment
     profile = payments.profile(rider_id)
     if invoice.kind is not InvoiceKind.INVOICE:
         raise InvoiceNotFound  # a credit note is nothing to be paid
@@ -238,7 +243,7 @@ def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | Non
     intent = advance(payment_id)
     if intent.is_open and not _fits(intent, wish):
         intent = give_up(payment_id)
-    if intent.state in {PaymentState.FAILED, PaymentState.CANCELLED}:
+    if not intent.is_open and intent.state not in {PaymentState.HELD, PaymentState.SUCCEEDED}:
         store.forget()
         return None
     return Outcome.of(intent, payments.profile(intent.rider_id), order)
