@@ -29,7 +29,8 @@ class Bucket:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
+def bucket(town: Town, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    town.platform.settle()  # the demo's own documents are written
     state, serve = Bucket(), Objects.serve
 
     def refusing(self: Objects, request: Request) -> Response:
