@@ -127,6 +127,14 @@ def test_no_more_is_taken_back_than_was_paid(amount: int) -> None:
         credit(invoice, amount)
 
 
+def test_what_is_given_back_is_not_paid_twice() -> None:
+    invoice = rules.paid(invoices.owed(1_000), 700, clock.now())
+    _, after = credit(invoice, 200)  # 990 are left of the invoice, and 500 of what was paid
+    assert (after.due, after.state) == (490, InvoiceState.OPEN)
+    done = rules.paid(after, 490, clock.now())
+    assert (done.due, done.state) == (0, InvoiceState.PAID)
+
+
 def test_parts_count_together_and_a_credit_note_has_none() -> None:
     note, after = credit(rules.paid(invoices.owed(1_000), 1_190, clock.now()), 1_000)
     with pytest.raises(CreditRefused):

@@ -217,8 +217,11 @@ class Invoice(BaseModel):
 
     @property
     def due(self) -> int:
-        """What is still to be paid, in minor units."""
-        return max(0, self.total - self.paid - self.credited)
+        """What is still to be paid, in minor units.
+
+        Only what was paid is ever taken back, and given back then: that makes no difference to it.
+        """
+        return max(0, self.total - self.paid)
 
 
 class InvoiceDocument(BaseModel):
