@@ -275,6 +275,18 @@ def test_a_silent_provider_is_asked_again(api: Client, shop: Shop, bank: Bank, f
     assert bank.charged() == [PRICE]
 
 
+def test_what_another_request_is_asking_for_is_on_its_way(api: Client, shop: Shop, bank: Bank) -> None:
+    bank.give_card(shop.rider_id)
+    order = shop.order()
+    bank.fail(Fault.LOST)
+    assert pay(api, shop, order.id).status == 503
+    bank.fail(Fault.LOST)
+    result = pay(api, shop, order.id).json
+    assert (result["state"], "clientSecret" in result) == ("PROCESSING", False)
+    assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"
+    assert bank.charged() == [PRICE]
+
+
 def test_orders_that_are_not_the_users(api: Client, shop: Shop, bank: Bank) -> None:
     bank.give_card(shop.rider_id)
     order = shop.order()

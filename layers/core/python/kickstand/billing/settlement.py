@@ -240,7 +240,14 @@ def _draft(
 
 def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | None:
     """How the payment that is under way stands; ``None`` where it is over, or was given up for another wish."""
-    intent = advance(payment_id)
+    try:
+        intent = advance(payment_id)
+    except ProviderUnreachable:
+        intent = intents.find(payment_id)
+        if intent.ref is not None:
+            raise
+        # Whoever has begun it is asking for it in this moment, or has not been heard; its workflow sees to it.
+        return Outcome(PaymentState.PROCESSING, intent, payments.profile(intent.rider_id), order)
     if intent.is_open and not _fits(intent, wish):
         intent = give_up(payment_id)
     if not intent.is_open and intent.state not in {PaymentState.HELD, PaymentState.SUCCEEDED}:
