@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import NetworkNotFound
 from kickstand.kernel import clock, store
 from kickstand.kernel.errors import Contention, DomainError
@@ -100,6 +101,14 @@ def test_products_are_their_clients_own(shop: Shop) -> None:
 def test_products_are_sold_by_the_clients_first_network_in_its_currency(shop: Shop, changes: dict[str, Any]) -> None:
     with pytest.raises(OfferClosed):
         offers.put(shop.city.client, shop.subscription(20, **changes))
+
+
+def test_prices_of_another_currency_are_not_charged_in_the_new_one(shop: Shop) -> None:
+    fleet.put_network(fleet.network(shop.city.network_id).model_copy(update={"currency": "EUR"}))
+    with pytest.raises(OfferClosed):
+        shop.order()
+    with pytest.raises(OfferClosed):
+        shop.gifts()
 
 
 def test_nobody_sells_without_a_network(shop: Shop) -> None:

@@ -21,9 +21,7 @@ def put(client: ApiClient, offer: Offer) -> None:
     """
     if offer.client_id != client.id:
         raise OfferNotFound
-    network = seller(client)
-    if offer.network_id != network.id or offer.currency != network.currency:
-        raise OfferClosed("Products are sold by the client's first network, in its currency")
+    _check_sold_by(seller(client), offer)
     with store.Transaction() as tx:
         tx.put(OfferItem.of(offer))
 
@@ -49,7 +47,7 @@ def offer(client: ApiClient, offer_id: int) -> Offer:
 
     Raises:
         OfferNotFound: the client has none of that id, whoever else may have.
-        OfferClosed: it is not active any more.
+        OfferClosed: it is not active any more, or the client's seller or its currency has changed since.
     """
     (found,) = offers(client, [offer_id])
     return found
@@ -67,7 +65,14 @@ def offers(client: ApiClient, offer_ids: Sequence[int]) -> list[Offer]:
     found = [item.entity for item in items]
     if any(each.state is not OfferState.ACTIVE for each in found):
         raise OfferClosed("The product is not active")
+    for each in found:
+        _check_sold_by(seller(client), each)
     return found
+
+
+def _check_sold_by(network: Network, offer: Offer) -> None:
+    if offer.network_id != network.id or offer.currency != network.currency:
+        raise OfferClosed("Products are sold by the client's first network, in its currency")
 
 
 def list_offers(client_id: int) -> list[Offer]:
