@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 from shapely.geometry import shape
 
+from kickstand.billing import reversals
 from kickstand.clients import service as clients
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
@@ -20,7 +21,8 @@ from kickstand.fleet.model import Category
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, ZoneRule
 from kickstand.kernel import clock, ids, store
-from kickstand.payments import stripe_gateway
+from kickstand.payments import intents, stripe_gateway
+from kickstand.payments.provider import ProviderUnreachable
 from kickstand.pricing.service import current, publish_tariff
 from kickstand.rental import reservations
 from kickstand.rental import service as rentals
@@ -49,6 +51,22 @@ UNSEEN = {
         ("dynamodb:BatchGetItem", "LedgerTable"),
         ("dynamodb:DeleteItem", "SalesTable"),
         ("dynamodb:UpdateItem", "SalesTable"),
+    },
+    "PaymentAdvancingRole": {
+        ("dynamodb:BatchGetItem", "LedgerTable"),
+        ("dynamodb:DeleteItem", "SalesTable"),
+        ("dynamodb:UpdateItem", "SalesTable"),
+    },
+    # What a payment's workflow does, where that was lost.
+    "KeepPaymentsAgendaRole": {
+        ("dynamodb:UpdateItem", "PaymentsTable"),
+        ("dynamodb:UpdateItem", "IdentityTable"),
+        ("dynamodb:BatchGetItem", "FleetTable"),
+        *(
+            (f"dynamodb:{action}", f"{table}Table")
+            for table in ("Billing", "Ledger", "Sales")
+            for action in ("BatchGetItem", "DeleteItem", "PutItem", "UpdateItem")
+        ),
     },
     # The role signs the link, the client follows it.
     "RentalRequestsRole": {("s3:GetObject", "DocumentsBucket/receipts/*")},
@@ -217,12 +235,39 @@ def pay_in_a_browser(day: Day) -> None:
         browser.authenticate(payment["clientSecret"])
         day.platform.settle()
         assert day.look(payment["webUrl"]) == 200
+    hear_nothing(day, user)
     cards = f"/maas/payments/payment-methods?userId={user}"
     assert len(day.call("GET", cards)["methods"]) == 1
     assert day.call("DELETE", cards) == {}
     gate.webhooks.times = 1
     answer_the_bank(day)
     read_an_invoice(day)
+
+
+def hear_nothing(day: Day, user: str) -> None:
+    """Nobody tells what has come of a payment, and a refund gets no answer: the workflow and the agenda ask."""
+    app, wish = {"locale": "nb"}, {"selectedPaymentMethod": "card"}
+    gate, browser = day.platform.payments, Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    gate.webhooks.times = 0
+    order = day.call("POST", "/maas/payments/orders/wallet-deposit", {"amount": 5000, "userId": user}, **app)
+    due = {"documentId": order["id"], "documentType": "order", "params": wish, "userId": user}
+    browser.authenticate(day.call("POST", "/maas/payments/pay", due, **app)["clientSecret"])
+    stripe_gateway.forget_keys()
+    day.advance(61)
+    store.begin()
+    payment = intents.find(int(gate.payment(gate.intents[-1])["metadata"]["payment_id"]))
+    assert payment.captured == 5000
+
+    def unanswered(_refund_id: int) -> None:
+        raise ProviderUnreachable
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reversals, "advance", unanswered)
+        reversals.give_back(ids.new_id(), payment.id, 1000, "a vehicle that did not brake")
+    stripe_gateway.forget_keys()
+    day.advance(301)
+    store.begin()
+    assert intents.find(payment.id).refunded == 1000
 
 
 def answer_the_bank(day: Day) -> None:

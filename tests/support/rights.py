@@ -173,7 +173,8 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
         case "iot-data", "Publish":
             yield "iot:Publish", f"topic/{parameters['topic']}"
         case "stepfunctions", _:
-            yield f"states:{operation}", "RentalWorkflow"
+            # A token names no workflow; who sends it wakes one kind of them.
+            yield f"states:{operation}", "PaymentWorkflow" if "payments" in (_running.get() or "") else "RentalWorkflow"
         case "sesv2", "SendEmail":
             yield "ses:SendEmail", "identity"
         case "sns", "Publish":
