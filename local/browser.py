@@ -51,6 +51,8 @@ class Browser:
         asked = json.loads(html.unescape(found[1]))
         if asked["entry"] and card is None:
             raise ControlError("this page asks for a card: send its number as card")
+        if card is not None and not asked["entry"]:
+            raise ControlError("this page asks for no card: send prove")
         problem = self._answer(asked, card, prove)
         return _told(self._look(url)) | ({"problem": problem} if problem else {})
 
