@@ -63,6 +63,8 @@ class Bank:
         faults: how the calls to come fail, by their number.
         calls: what was asked, oldest first, those that did not get there included.
         refuses_refunds: whether money that is to go back is not taken.
+        smallest: what is taken at least, in minor units.
+        returned: refunds that came back.
     """
 
     faults: dict[int, Fault] = field(default_factory=dict)
@@ -70,11 +72,13 @@ class Bank:
     payments: dict[str, Kept] = field(default_factory=dict)
     cards: dict[str, Plastic] = field(default_factory=dict)
     refuses_refunds: bool = False
+    smallest: int = 0
+    returned: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
         self._answers: dict[str, tuple[Any, datetime, Callable[[], Any]]] = {}
-        self._customers: dict[int, str] = {}
+        self._refunds: dict[str, tuple[str, int]] = {}
 
     def fail(self, fault: Fault, nth: int = 1) -> None:
         """Let the ``nth`` call from now fail."""
@@ -177,6 +181,8 @@ class Bank:
         """A payment, tried at once where a card is named."""
 
         def create() -> Intent:
+            if charge.amount < self.smallest:
+                raise ProviderRefusal("amount_too_small")
             plastic = self.cards[charge.method] if charge.method else None
             if plastic is Plastic.DECLINED and not charge.capture:
                 return Intent(ref=None, status=IntentStatus.WAITING_FOR_METHOD, decline="card_declined")
@@ -233,9 +239,21 @@ class Bank:
             if self.refuses_refunds or amount > intent.captured - intent.refunded:
                 raise ProviderRefusal("charge_already_refunded")
             self._set(ref, refunded=intent.refunded + amount)
-            return f"re_{next(self._numbers)}"
+            name = f"re_{next(self._numbers)}"
+            self._refunds[name] = (ref, amount)
+            return name
 
         return str(self._once("refund", key, (ref, amount), refund))
+
+    def refund_stands(self, refund: str) -> bool:
+        """Whether a refund has not come back."""
+        return bool(self._call("refund_stands", lambda: refund not in self.returned))
+
+    def come_back(self, refund: str) -> None:
+        """A refund could not be delivered after all."""
+        ref, amount = self._refunds[refund]
+        self.returned.add(refund)
+        self._set(ref, refunded=self.payments[ref].intent.refunded - amount)
 
     def event(self, body: bytes, signature: str | None) -> ProviderEvent | None:
         """Whoever is told knows our id of the payment."""

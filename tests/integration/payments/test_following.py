@@ -416,6 +416,25 @@ def test_what_the_bank_does_not_take_back_goes_into_the_wallet(cashier: Cashier)
     assert cashier.gap() == 0
 
 
+def test_a_refund_that_comes_back_goes_into_the_wallet(cashier: Cashier) -> None:
+    customer = cashier.customer()
+    payment = customer.pay(customer.subscription(MONTHLY)).payment
+    assert payment is not None
+    first, second = ids.new_id(), ids.new_id()
+    give_back(now(payment), 5_000, first)
+    give_back(now(payment), 700, second)
+    assert now(payment).refunds == (first, second)
+    store.begin()
+    cashier.bank.come_back(refunds.find(first).ref or "")
+    for _ in range(2):
+        store.begin()
+        reversals.look(payment.id)
+    assert customer.balance() == 5_000
+    assert now(payment).refunded == 700
+    assert [refunds.find(each).state for each in (first, second)] == [RefundState.FAILED, RefundState.SUCCEEDED]
+    assert cashier.gap() == 0
+
+
 def test_a_refund_without_an_answer_is_asked_for_by_the_agenda(cashier: Cashier) -> None:
     customer, payment = paid(cashier)
     for fault in Fault:

@@ -19,7 +19,7 @@ from kickstand.payments.provider import (
     SetupStatus,
 )
 from kickstand.payments.stripe_gateway import API_VERSION, Stripe
-from local.payments import HOLD, KEY_LIFE
+from local.payments import HOLD, KEY_LIFE, Gate
 from tests.support import provider as cards
 from tests.support.provider import BrowserRefused, LocalProvider
 
@@ -286,6 +286,22 @@ def test_refunds_never_exceed_what_was_taken(
         adapter.refund(ref, 1, key="refund-4")
     assert refused.value.code == "charge_already_refunded"
     assert provider.taken()[0].refunded == captured
+
+
+def test_a_refund_that_came_back_does_not_stand(
+    provider: LocalProvider, adapter: Stripe, customer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = paid(adapter, customer, method=saved(provider, adapter, customer))
+    refund = adapter.refund(done.ref or "", 400, key="refund")
+    assert adapter.refund_stands(refund)
+    ask = Gate._ask
+
+    def came_back(self: Gate, method: str, path: str, document: Any = None) -> Any:
+        found = ask(self, method, path, document)
+        return {**found, "status": "failed"} if path == f"/v1/refunds/{refund}" else found
+
+    monkeypatch.setattr(Gate, "_ask", came_back)
+    assert not adapter.refund_stands(refund)
 
 
 def test_what_is_not_paid_cannot_be_refunded(adapter: Stripe, customer: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from kickstand.billing import settlement
+from kickstand.billing import reversals, settlement
 from kickstand.fleet import service as fleet
 from kickstand.payments import intents, methods
 from kickstand.payments import service as payments
@@ -102,5 +102,6 @@ def _follow(event: ProviderEvent) -> None:
         except PaymentNotFound:
             return  # of another stage, or made by hand
         settlement.advance(event.payment_id)
+        reversals.look(event.payment_id)
     elif event.setup_id is not None:
         methods.adopt(event.setup_id)

@@ -88,6 +88,17 @@ def advance(refund_id: int) -> Refund:
     return store.again(attempt)
 
 
+def look(payment_id: int) -> None:
+    """See whether a payment's refunds still stand, as the provider has told something of them.
+
+    Raises:
+        PaymentNotFound: there is no such payment.
+        ProviderUnreachable: the provider did not say.
+    """
+    for refund_id in intents.find(payment_id).refunds:
+        advance(refund_id)
+
+
 def _taken_from(intent: PaymentIntent) -> tuple[Account, int | None]:
     """Whose money it is that a payment has brought, and the invoice of it."""
     wallet = Account(kind=AccountKind.WALLET, holder_id=intent.rider_id, currency=intent.currency)

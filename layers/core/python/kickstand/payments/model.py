@@ -196,7 +196,8 @@ class PaymentIntent(BaseModel):
         off_session: whether the rider is not there.
         ref: the provider's name of it; ``None`` until the provider has answered.
         secret: what lets the rider's client act on it; gone when it is over.
-        captured, refunded: in minor units.
+        captured, refunded: in minor units; what is on its way back counts as refunded.
+        refunds: all that were decided, oldest first.
         to_capture: what of a hold is wanted, in minor units; 0 to give it back, ``None`` while nobody has decided.
         invoice_id: the invoice that a captured hold pays.
         replaces: the hold that this one takes the place of, as banks keep none for long.
@@ -228,6 +229,7 @@ class PaymentIntent(BaseModel):
     secret: str | None = Field(default=None, repr=False)
     captured: Annotated[int, Field(ge=0)] = 0
     refunded: Annotated[int, Field(ge=0)] = 0
+    refunds: tuple[int, ...] = ()
     to_capture: Annotated[int, Field(ge=0)] | None = None
     invoice_id: int | None = None
     replaces: int | None = None

@@ -182,6 +182,9 @@ class Provider(Protocol):
             ProviderRefusal: there is not so much to give back.
         """
 
+    def refund_stands(self, refund: str) -> bool:
+        """Whether a refund has not come back; that may happen days later, as when the card's account is closed."""
+
     def event(self, body: bytes, signature: str | None) -> ProviderEvent | None:
         """What a webhook says, once its signature is proved; ``None`` for kinds that do not matter here.
 

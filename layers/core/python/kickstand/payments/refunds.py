@@ -65,11 +65,15 @@ def known(refund_id: int) -> Refund | None:
 def observe(refund: Refund, intent: PaymentIntent) -> Refund:
     """What the provider makes of a refund, which is asked for under a key of its own; nothing is kept.
 
+    A refund that has succeeded may come back and fail after all.
+
     Raises:
         ProviderUnreachable: the provider did not say.
         RefundUnknown: it was decided so long ago that asking again might give the money back twice.
     """
     now = clock.now()
+    if refund.state is RefundState.SUCCEEDED and not service.provider().refund_stands(refund.ref or ""):
+        return rules.settled(refund, RefundState.FAILED, refund.ref, now)
     if refund.state is not RefundState.CREATED:
         return refund
     if now - refund.created_at > rules.REMEMBERED:

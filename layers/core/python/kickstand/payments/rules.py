@@ -255,7 +255,8 @@ def refunding(intent: PaymentIntent, refund: Refund, now: datetime) -> PaymentIn
         raise PaymentStateRefused
     if refund.amount > intent.captured - intent.refunded:
         raise AmountExceeded
-    return _with_refunded(intent, intent.refunded + refund.amount, "PaymentRefundBegun", refund, now)
+    noted = intent.model_copy(update={"refunds": (*intent.refunds, refund.id)})
+    return _with_refunded(noted, intent.refunded + refund.amount, "PaymentRefundBegun", refund, now)
 
 
 def kept(intent: PaymentIntent, refund: Refund, now: datetime) -> PaymentIntent:

@@ -318,6 +318,11 @@ class Stripe:
             raise ProviderRefusal(refund.failure_reason or "refund_failed")
         return refund.id
 
+    def refund_stands(self, refund: str) -> bool:
+        """Whether a refund has not failed, or was cancelled, since."""
+        with _decided():
+            return _client().v1.refunds.retrieve(refund).status not in {"failed", "canceled"}
+
     def event(self, body: bytes, signature: str | None) -> ProviderEvent | None:
         """What a signed webhook is about; what it says of the state is not looked at."""
         try:
