@@ -213,6 +213,12 @@ def test_a_refusal(wired: Callable[[int, str], Wire], call: Callable[[Stripe], o
     assert refused.value.__cause__ is None
 
 
+def test_a_key_that_was_used_for_something_else_decides_nothing(wired: Callable[[int, str], Wire]) -> None:
+    wired(400, '{"error": {"type": "idempotency_error", "message": "other parameters"}}')
+    with pytest.raises(ProviderUnreachable):
+        Stripe().create_intent(CHARGE, key="k")
+
+
 def test_an_answer_that_is_none(wired: Callable[[int, str], Wire]) -> None:
     wired(200, "<html>")
     with pytest.raises(ProviderUnreachable):

@@ -11,7 +11,7 @@ from kickstand.kernel.events import Event
 from kickstand.payments import rules, service
 from kickstand.payments.errors import KeyReused, PaymentNotFound
 from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentRequest, PaymentState, Purpose
-from kickstand.payments.provider import Intent, ProviderRefusal
+from kickstand.payments.provider import Intent, IntentStatus, ProviderRefusal
 from kickstand.payments.store import PaymentItem, PaymentRequestItem
 
 _REMEMBERED: Final = timedelta(days=1)
@@ -180,11 +180,20 @@ def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime) -> Inte
     elif now - intent.created_at > rules.REMEMBERED:
         raise PaymentUnknown
     else:
-        seen = provider.create_intent(rules.charge(intent, profile.customer or ""), key=f"payment-{intent.id}")
+        seen = _asked_for(intent, profile)
     if rules.is_over_for(intent, seen, now) and seen.ref is not None:
         given_up = provider.cancel_intent(seen.ref, key=f"cancel-{intent.id}")
         seen = replace(given_up, decline=given_up.decline or seen.decline)
     return seen
+
+
+def _asked_for(intent: PaymentIntent, profile: PaymentProfile) -> Intent:
+    """The payment as the provider makes it; without a name where it refuses, as it does for very small amounts."""
+    charge = rules.charge(intent, profile.customer or "")
+    try:
+        return service.provider().create_intent(charge, key=f"payment-{intent.id}")
+    except ProviderRefusal as refusal:
+        return Intent(ref=None, status=IntentStatus.WAITING_FOR_METHOD, decline=refusal.code)
 
 
 def _held(intent: PaymentIntent) -> Intent:

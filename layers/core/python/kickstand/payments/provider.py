@@ -160,6 +160,9 @@ class Provider(Protocol):
 
         A card that is declined makes an intent that waits for a method and says why (``decline``); one whose bank wants
         the rider makes one that waits for the rider, also where the rider is not there.
+
+        Raises:
+            ProviderRefusal: it takes no such payment, as where the amount is very small; there is none then.
         """
 
     def intent(self, ref: str) -> Intent:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import stripe
-from stripe import RequestsClient, StripeClient, StripeError
+from stripe import IdempotencyError, RequestsClient, StripeClient, StripeError
 
 from kickstand.kernel import aws
 from kickstand.kernel.currencies import decimals
@@ -439,6 +439,8 @@ def _raise(error: StripeError) -> NoReturn:
     status = error.http_status or 0
     if status in _NO_CREDENTIALS:
         _ring.forget()  # they may have been replaced
+    if isinstance(error, IdempotencyError):  # the key was used for something else, which may well have been done
+        raise ProviderUnreachable from None
     if status in _DECISIONS and status not in _NO_CREDENTIALS | _UNDECIDED:
         raise ProviderRefusal(error.code or "refused") from None
     raise ProviderUnreachable from None
