@@ -1,5 +1,6 @@
 """Renewals on the atomic engine and at the payment provider: one for each period, whatever happens."""
 
+import json
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -480,26 +481,109 @@ def test_an_order_that_nobody_pays_is_cancelled(city: City, rider: int, later: L
     assert orders.find(order.rider_id, order.id).state is OrderState.CANCELLED
 
 
-def test_one_that_fails_holds_up_nobody_else(city: City, rider: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    funded(city, rider, PRICE)
+@pytest.fixture
+def broken(city: City, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Riders about whom nothing can be done, as long as they are in here; one of them at first."""
     store.begin()
-    broken = identity.ensure_external(city.client, f"renewing-{next(_users)}").rider_id
-    for each in (broken, rider):
-        subscribed(city, each)
+    riders = {identity.ensure_external(city.client, f"renewing-{next(_users)}").rider_id}
     follow_up = renewals.follow_up
 
     def fail(rider_id: int) -> None:
-        if rider_id == broken:
-            raise RuntimeError
+        if rider_id in riders:
+            raise RuntimeError("kari@mail.example")
         follow_up(rider_id)
 
+    monkeypatch.setattr(renewals, "follow_up", fail)
+    return riders
+
+
+def test_one_that_fails_holds_up_nobody_else(
+    city: City, rider: int, broken: set[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (one,) = broken
+    funded(city, rider, PRICE)
+    for each in (one, rider):
+        subscribed(city, each)
+    with pytest.raises(ExceptionGroup):
+        tick()
+    assert now(rider).periods == 2
+    (logged,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "agenda failed" in line]
+    assert (logged["rider"], logged["error"]) == (one, "RuntimeError")
+    assert "kari" not in str(logged)
+
+
+def test_one_that_fails_is_tried_again_in_half_an_hour(city: City, broken: set[int], later: Later) -> None:
+    (one,) = broken
+    subscribed(city, one)
+    with pytest.raises(ExceptionGroup):
+        tick()
+    tick()
+    later(HOUR / 2)
+    with pytest.raises(ExceptionGroup):
+        tick()
+    broken.clear()
+    later(HOUR / 2)
+    tick()
+    assert now(one).attempts == 1
+
+
+def test_those_that_fail_do_not_fill_the_agenda(
+    city: City, rider: int, broken: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick()
+    monkeypatch.setattr("kickstand.sales.store.SHARDS", 1)
+    monkeypatch.setattr(subscriptions, "SHARDS", 1)
+    monkeypatch.setattr(subscriptions, "_MOST_DUE", 1)
+    funded(city, rider, PRICE)
+    for each in broken:
+        subscribed(city, each, left=HOUR)
+    subscribed(city, rider)
+    with pytest.raises(ExceptionGroup):
+        tick()
+    tick()
+    assert now(rider).periods == 2
+
+
+def test_one_that_fails_when_it_is_done_is_not_done_again(
+    city: City, rider: int, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    funded(city, rider, 2 * PRICE)
+    subscribed(city, rider)
+    follow_up = renewals.follow_up
+
+    def die(rider_id: int) -> None:
+        follow_up(rider_id)
+        raise TimeoutError
+
     with monkeypatch.context() as patch:
-        patch.setattr(renewals, "follow_up", fail)
+        patch.setattr(renewals, "follow_up", die)
         with pytest.raises(ExceptionGroup):
             tick()
-    assert now(rider).periods == 2
+    later(HOUR)
     tick()
-    assert now(broken).attempts == 1
+    assert now(rider).periods == 2
+
+
+def test_a_round_ends_before_the_next_one_and_has_done_what_is_longest_due(
+    city: City, rider: int, later: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick()
+    store.begin()
+    late = [identity.ensure_external(city.client, f"renewing-{next(_users)}").rider_id for _ in range(9)]
+    for hours, each in enumerate([*late, rider]):
+        subscribed(city, each, left=(22 - hours) * HOUR)  # whoever ends first comes first, whatever part they are in
+    followed: list[int] = []
+
+    def dawdle(rider_id: int) -> None:
+        followed.append(rider_id)
+        later(timedelta(minutes=1))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(renewals, "follow_up", dawdle)
+        assert reactions.keep_agenda({}, None) == {"due": 10, "done": 4}
+    assert followed == [rider, *reversed(late)][:4]
+    tick()
+    assert {now(each).attempts for each in (rider, *late)} == {1}
 
 
 def test_whoever_is_second_leaves_it_to_the_first(city: City, rider: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def uses(shop: Shop, code: str = "WELCOME10") -> int:
 
 def on_agenda(order: Order) -> bool:
     keys = due(shard(order.id), clock.now() + 2 * DAY, 1_000)
-    return any(sk == OrderItem.key_of(order).sk for _, sk in keys)
+    return any(sk == OrderItem.key_of(order).sk for _, _, sk in keys)
 
 
 # ── Products ─────────────────────────────────────────────────────────────────────────────────────────────────────────

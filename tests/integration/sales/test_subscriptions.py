@@ -64,7 +64,7 @@ def renewal_of(city: City, subscription: Subscription, **changes: Any) -> Order:
 def agenda(subscription: Subscription, days: float) -> list[tuple[str, str]]:
     store.begin()
     found = due(shard(subscription.id), clock.now() + days * DAY, 1000)
-    return [each for each in found if each[0] == f"RIDER#{subscription.rider_id}"]
+    return [(pk, sk) for _, pk, sk in found if pk == f"RIDER#{subscription.rider_id}"]
 
 
 def in_threads(number: int, attempt: Callable[[int], Any]) -> list[Any]:

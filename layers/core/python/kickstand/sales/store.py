@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
+from kickstand.kernel import store
 from kickstand.kernel.events import Event
 from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
 from kickstand.sales.model import (
@@ -221,8 +222,18 @@ class GiftLetterItem(SalesItem[GiftLetter]):
 # ── The agenda ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def due(part: str, now: datetime, most: int) -> list[tuple[str, str]]:
-    """The keys of what is due in a part of the agenda, at most ``most``, longest due first; eventually consistent."""
+def due(part: str, now: datetime, most: int) -> list[tuple[datetime, str, str]]:
+    """What is due in a part of the agenda, at most ``most``, longest due first: since when, and its key.
+
+    Eventually consistent.
+    """
     moment: str = SubscriptionItem.due_at.serialize(now)
     found = SubscriptionItem.by_agenda.query(part, AgendaIndex.due_at <= moment, limit=most)
-    return [(item.pk, item.sk) for item in found]
+    return [(item.due_at, item.pk, item.sk) for item in found]
+
+
+def postpone(rider_id: int, order_id: int | None, now: datetime, until: datetime) -> None:
+    """Look later at an order, or at a rider's subscription, that is due still; what is due no more stays as it is."""
+    due_at = SubscriptionItem.due_at
+    key: Key[Any] = SubscriptionItem.key(rider_id) if order_id is None else OrderItem.key(rider_id, order_id)
+    store.change(key, [due_at.set(until)], condition=due_at <= now)

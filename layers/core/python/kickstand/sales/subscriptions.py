@@ -1,7 +1,8 @@
 """Use cases about subscriptions: a rider's right to ride at a plan for a time."""
 
+import heapq
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from kickstand.clients.model import ApiClient
@@ -15,6 +16,7 @@ from kickstand.sales.model import Order, OrderState, Subscription, SubscriptionS
 from kickstand.sales.store import SHARDS, EndedSubscriptionItem, OrderItem, SubscriptionItem
 
 _MOST_DUE: Final = 1_000
+_POSTPONED: Final = timedelta(minutes=30)
 
 # ── What riders and partners do ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,8 +189,14 @@ class Due:
 
 def due(now: datetime) -> list[Due]:
     """What is due, at most 1,000 of each of eight parts, longest due first; a query for each part."""
-    found = [key for part in range(SHARDS) for key in sales.due(str(part), now, _MOST_DUE)]
-    return [Due(rider_id=_number(pk), order_id=_number(sk) if sk.startswith("ORDER#") else None) for pk, sk in found]
+    found = heapq.merge(*(sales.due(str(part), now, _MOST_DUE) for part in range(SHARDS)))
+    return [Due(rider_id=_number(pk), order_id=_number(sk) if sk.startswith("ORDER#") else None) for _, pk, sk in found]
+
+
+def postpone(due: Due) -> None:
+    """Look again half an hour later at what is due and could not be done, so that others come first."""
+    now = clock.now()
+    sales.postpone(due.rider_id, due.order_id, now, now + _POSTPONED)
 
 
 def _number(key: str) -> int:
