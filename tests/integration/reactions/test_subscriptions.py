@@ -84,12 +84,14 @@ def test_the_last_one_says_so(subscription: Subscription) -> None:
     assert "ended on" in mail.body
 
 
-def test_the_link_to_the_bank_is_in_the_mail(subscription: Subscription, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_link_to_the_bank_is_in_the_mail(subscription: Subscription, caplog: pytest.LogCaptureFixture) -> None:
     intent = payment(subscription)
     (mail,) = told(subscription, periods.waiting(subscription, intent.id, clock.now()), times=2)
     assert mail.subject == "Please confirm the renewal of Monthly pass"
     assert f"https://rides.example/checkout/payments/{intent.token}\n" in mail.body
-    assert intent.token not in capsys.readouterr().out
+    logged = [vars(each) for each in caplog.records if each.message == "message"]
+    assert [each["subscription"] for each in logged] == [subscription.id]
+    assert intent.token not in str(logged)
 
 
 def test_nobody_is_asked_about_what_is_over(subscription: Subscription) -> None:
