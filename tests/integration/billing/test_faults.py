@@ -125,6 +125,12 @@ class DepositBySavedCard(_OfOrder):
     pass
 
 
+class DepositUnderAKey(_OfOrder):
+    """The client names its wish, and names it again."""
+
+    wish = Wish(Means.CARD, key="once")
+
+
 class DepositByChosenCard(_OfOrder):
     plastic = None  # type: ignore[assignment]
     wish = Wish(Means.ANY, save=True)
@@ -318,6 +324,23 @@ class HoldThatIsReplaced(_WithHold):
         assert self.charged() == (self.fare,)
 
 
+class HoldThatIsGone(_WithHold):
+    """Nobody looks after a hold until the bank has given it back: the card pays."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.secure()
+        self.look()
+        self.cashier.advance(days=7, hours=1)
+
+    def ends(self) -> None:
+        super().ends()
+        assert self.charged() == (self.fare,)
+
+    def steps(self) -> list[Callable[[], Any]]:
+        return [self.charge, self.look]
+
+
 class HoldThatIsReleased(_WithHold):
     def prepare(self) -> None:
         super().prepare()
@@ -471,6 +494,7 @@ def _saved(customer: Customer) -> str:
 
 STORIES: Final[list[type[Story]]] = [
     DepositBySavedCard,
+    DepositUnderAKey,
     DepositByChosenCard,
     DepositByProvedCard,
     SubscriptionByCard,
@@ -482,6 +506,7 @@ STORIES: Final[list[type[Story]]] = [
     RideByHold,
     RideByHoldAndCard,
     HoldThatIsReplaced,
+    HoldThatIsGone,
     HoldThatIsReleased,
     InvoiceByCard,
     InvoiceByWallet,
