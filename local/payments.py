@@ -67,6 +67,8 @@ _PROVED_ONCE: Final = "4000002500003155"
 
 HOLD: Final = timedelta(days=7)
 """How long an amount is held."""
+HOLD_WHILE_AWAY: Final = timedelta(days=4, hours=18)
+"""How long, where the rider was not there: some banks keep it shorter then."""
 KEY_LIFE: Final = timedelta(days=1)
 """How long a request is known by its key."""
 
@@ -418,9 +420,11 @@ class Gate:
         self.intents.append(ref)
         options = document.get("payment_method_options") or {}
         saving = document.get("setup_future_usage") or (options.get("card") or {}).get("setup_future_usage")
-        self._note(ref, save=bool(saving), until=(clock.now() + HOLD).isoformat())
+        away = document.get("off_session") in {"true", True}
+        until = clock.now() + (HOLD_WHILE_AWAY if away else HOLD)
+        self._note(ref, save=bool(saving), until=until.isoformat())
         if document.get("confirm") in {"true", True}:
-            self._attempt(ref, str(method), away=document.get("off_session") in {"true", True})
+            self._attempt(ref, str(method), away=away)
         return self._show_intent(ref, document, True)
 
     def _show_intent(self, ref: str, document: Document, _trusted: bool) -> Document:
@@ -434,7 +438,10 @@ class Gate:
         charge = found["latest_charge"]
         if charge is not None:
             refunded = charge["amount_refunded"] if taken else 0
+            until = int(datetime.fromisoformat(note["until"]).timestamp())
+            card = {"type": "card", "card": {"capture_before": until}}
             charge = charge | {"amount_captured": taken, "amount_refunded": refunded, "metadata": found["metadata"]}
+            charge["payment_method_details"] = card
         failed = found["status"] == "requires_payment_method"
         expanded = "latest_charge" in (document.get("expand") or [])
         return {

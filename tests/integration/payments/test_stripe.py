@@ -19,7 +19,7 @@ from kickstand.payments.provider import (
     SetupStatus,
 )
 from kickstand.payments.stripe_gateway import API_VERSION, Stripe
-from local.payments import HOLD, KEY_LIFE, Gate
+from local.payments import HOLD, HOLD_WHILE_AWAY, KEY_LIFE, Gate
 from tests.support import provider as cards
 from tests.support.provider import BrowserRefused, LocalProvider
 
@@ -127,9 +127,9 @@ def test_a_saved_card_is_charged_at_once_and_once(provider: LocalProvider, adapt
     assert [(each.payment_id, each.amount) for each in provider.taken()] == [(99, 1250)]
 
 
-def test_another_request_under_the_same_key_is_refused(adapter: Stripe, customer: str) -> None:
+def test_another_request_under_the_same_key_decides_nothing(adapter: Stripe, customer: str) -> None:
     adapter.create_intent(Charge(payment_id=1, amount=5, currency="NOK", customer=customer), key="same")
-    with pytest.raises(ProviderRefusal):
+    with pytest.raises(ProviderUnreachable):
         adapter.create_intent(Charge(payment_id=1, amount=6, currency="NOK", customer=customer), key="same")
 
 
@@ -245,11 +245,20 @@ def test_a_hold_is_released(provider: LocalProvider, adapter: Stripe, customer: 
     assert refused.value.code == "payment_intent_unexpected_state"
 
 
+@pytest.mark.parametrize(("away", "lasts"), [(False, HOLD), (True, HOLD_WHILE_AWAY)])
 def test_a_hold_expires(
-    provider: LocalProvider, adapter: Stripe, customer: str, monkeypatch: pytest.MonkeyPatch
+    provider: LocalProvider,
+    adapter: Stripe,
+    customer: str,
+    monkeypatch: pytest.MonkeyPatch,
+    away: bool,
+    lasts: timedelta,
 ) -> None:
-    held = paid(adapter, customer, method=saved(provider, adapter, customer), capture=False)
-    later = clock.now() + HOLD + timedelta(seconds=1)
+    begun = clock.now()
+    held = paid(adapter, customer, method=saved(provider, adapter, customer), capture=False, off_session=away)
+    assert held.capture_before is not None
+    assert timedelta(seconds=-1) <= held.capture_before - begun - lasts < timedelta(seconds=30)
+    later = held.capture_before + timedelta(seconds=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     with pytest.raises(ProviderRefusal):
         adapter.capture(held.ref or "", 1, key="late")

@@ -125,6 +125,8 @@ def test_a_hold_is_released_where_it_was_wanted_and_expires_where_it_was_not() -
     hold = payment(hold=True)
     held = rules.observed(hold, seen(hold, IntentStatus.HELD), NOW)
     assert held.held_until == NOW + rules.HELD_FOR
+    sooner = replace(seen(hold, IntentStatus.HELD), capture_before=NOW + timedelta(days=4, hours=18))
+    assert rules.observed(hold, sooner, NOW).held_until == sooner.capture_before
     gone = seen(hold, IntentStatus.CANCELLED)
     assert rules.observed(held.model_copy(update={"to_capture": 0}), gone, NOW).state is PaymentState.RELEASED
     assert rules.observed(held.model_copy(update={"to_capture": 500}), gone, NOW).state is PaymentState.EXPIRED

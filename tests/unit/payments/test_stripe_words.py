@@ -1,6 +1,7 @@
 """How the adapter understands Stripe, and tells it things; without any provider."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -84,6 +85,14 @@ def intent(**members: Any) -> PaymentIntent:
 )
 def test_states(status: str, ours: IntentStatus) -> None:
     assert stripe_gateway._intent(intent(status=status)).status is ours
+
+
+def test_a_hold_ends_when_stripe_says() -> None:
+    charge: dict[str, Any] = {"id": "ch_1", "object": "charge", "payment_method_details": {"type": "card"}}
+    assert stripe_gateway._intent(intent(status="requires_capture", latest_charge=charge)).capture_before is None
+    charge["payment_method_details"]["card"] = {"capture_before": 1_780_000_000}
+    seen = stripe_gateway._intent(intent(status="requires_capture", latest_charge=charge))
+    assert seen.capture_before == datetime.fromtimestamp(1_780_000_000, UTC)
 
 
 def test_what_is_not_ours_has_no_payment() -> None:

@@ -4,6 +4,7 @@ Every write names a ``key``: the provider does a write once for one key, whoever
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -77,6 +78,7 @@ class Intent:
         captured: in minor units, as is ``refunded``.
         method: the card that was chosen.
         decline: the provider's word for why the last attempt failed.
+        capture_before: when the bank gives a hold back by itself, where the provider knows.
     """
 
     ref: str | None
@@ -88,6 +90,7 @@ class Intent:
     secret: str | None = field(default=None, repr=False)
     method: str | None = None
     decline: str | None = None
+    capture_before: datetime | None = None
 
 
 class SetupStatus(StrEnum):

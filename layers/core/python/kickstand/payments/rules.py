@@ -25,7 +25,7 @@ REMEMBERED: Final = timedelta(hours=20)
 """For less than a day the provider knows what it was asked: then the same question gets the same answer."""
 
 HELD_FOR: Final = timedelta(days=6, hours=12)
-"""How long an amount can be relied on; banks give it back after seven days."""
+"""How long an amount can be relied on at most: banks give it back after seven days, some sooner."""
 
 RENEWED_BEFORE: Final = timedelta(hours=12)
 """How long before that a hold is replaced that is still wanted."""
@@ -100,11 +100,15 @@ def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentInten
         "decline": seen.decline or (intent.decline if state is not PaymentState.SUCCEEDED else None),
         "captured": seen.captured if state is PaymentState.SUCCEEDED else intent.captured,
         "card": intent.card or (seen.method if intent.saves and state is PaymentState.SUCCEEDED else None),
-        "held_until": now + HELD_FOR if state is PaymentState.HELD else intent.held_until,
+        "held_until": _held_until(seen, now) if state is PaymentState.HELD else intent.held_until,
     }
     if all(getattr(intent, name) == value for name, value in news.items()):
         return intent
     return moved(intent, trigger, now, **news)
+
+
+def _held_until(seen: Intent, now: datetime) -> datetime:
+    return min(now + HELD_FOR, seen.capture_before or now + HELD_FOR)
 
 
 def moved(intent: PaymentIntent, trigger: PaymentTrigger, now: datetime, **news: object) -> PaymentIntent:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -385,7 +386,18 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
         secret=found.client_secret,
         method=method,
         decline=decline,
+        capture_before=_capture_before(found) if status is IntentStatus.HELD else None,
     )
+
+
+def _capture_before(found: stripe.PaymentIntent) -> datetime | None:
+    """When a hold ends: cards differ, and so does whether the rider was there. Stripe says it of cards only."""
+    charge = found.latest_charge
+    if charge is None or isinstance(charge, str):
+        return None
+    card = getattr(getattr(charge, "payment_method_details", None), "card", None)
+    at = getattr(card, "capture_before", None)
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _refunded(found: stripe.PaymentIntent) -> int:
