@@ -182,9 +182,9 @@ def pay(caller: Caller, headers: PayHeaders, body: Pay) -> PaymentResult:
     again tells how it stands.
 
     There is one payment of a document at a time, so sending this again charges nobody twice: it answers how that
-    payment stands, and what has been paid is `SUCCEEDED`. Another payment method gives up the payment that is under
-    way. After `FAILED` or `CANCELLED`, sending it again begins a new payment, unless it has the `Idempotency-Key` of
-    the former.
+    payment stands, and what has been paid is `SUCCEEDED`. Whoever wishes something else, or has saved another card
+    meanwhile, gives up the payment that is under way. After `FAILED` or `CANCELLED`, sending it again begins a new
+    payment, unless it has the `Idempotency-Key` of the former.
     """
     caller.acts_for(body.user_id)
     document = Purpose(kind=PurposeKind(body.document_type.value), id=int(body.document_id))

@@ -218,6 +218,91 @@ def test_a_second_subscription_is_not_sold(api: Client, shop: Shop, bank: Bank) 
     assert shop.balance() == PRICE
 
 
+def test_no_bank_is_asked_for_a_second_subscription(api: Client, shop: Shop, bank: Bank) -> None:
+    bank.give_card(shop.rider_id)
+    first, second = shop.order(), shop.order()
+    assert pay(api, shop, first.id).json["state"] == "SUCCEEDED"
+    assert error(pay(api, shop, second.id)) == (409, "subscription_exists")
+    assert (bank.charged(), shop.balance()) == ([PRICE], 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"enableAutoRenew": True}, {"enableAutoRenew": False}),
+        ({"enableAutoRenew": True, "save": True}, {"enableAutoRenew": False, "save": True}),
+        ({}, {"enableAutoRenew": True}),
+        ({"save": True}, {}),
+        ({}, {"save": True}),
+    ],
+)
+def test_what_was_wished_last_counts(
+    api: Client, shop: Shop, bank: Bank, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    order = shop.order()
+    pay(api, shop, order.id, **before)
+    assert pay(api, shop, order.id, **after).json["state"] == "CREATED"
+    given_up, ref = bank.payments
+    assert pay(api, shop, order.id, **after).json["clientSecret"] == f"{ref}_secret"
+    bank.choose(given_up)
+    bank.choose(ref)
+    assert pay(api, shop, order.id, **after).json["state"] == "SUCCEEDED"
+    assert bank.charged() == [PRICE]
+    store.begin()
+    held = subscriptions.current(shop.rider_id)
+    renews = after.get("enableAutoRenew", False)
+    assert held is not None
+    assert held.auto_renew is renews
+    assert (payments.profile(shop.rider_id).card is not None) is (renews or after.get("save", False))
+
+
+def test_what_was_wished_once_need_not_be_said_again(api: Client, shop: Shop, bank: Bank) -> None:
+    order = shop.order()
+    first = pay(api, shop, order.id, enableAutoRenew=True).json
+    assert pay(api, shop, order.id).json == first
+    (ref,) = bank.payments
+    bank.choose(ref)
+    assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"
+    store.begin()
+    held = subscriptions.current(shop.rider_id)
+    assert held is not None
+    assert held.auto_renew
+    assert payments.profile(shop.rider_id).card is not None
+
+
+def test_a_card_that_is_saved_meanwhile_pays(api: Client, shop: Shop, bank: Bank) -> None:
+    order = shop.order()
+    assert pay(api, shop, order.id).json["state"] == "CREATED"
+    bank.give_card(shop.rider_id, Plastic.PROVED)
+    assert pay(api, shop, order.id).json["state"] == "REQUIRES_ACTION"
+    bank.give_card(shop.rider_id)
+    assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"
+    assert bank.charged() == [PRICE]
+
+
+def test_a_card_that_is_removed_meanwhile_pays_nothing(api: Client, shop: Shop, bank: Bank) -> None:
+    bank.give_card(shop.rider_id, Plastic.PROVED)
+    order = shop.order()
+    assert pay(api, shop, order.id).json["state"] == "REQUIRES_ACTION"
+    store.begin()
+    methods.remove(shop.rider_id)
+    assert pay(api, shop, order.id).json["state"] == "CREATED"
+    bank.prove(next(iter(bank.payments)))
+    assert bank.charged() == []
+
+
+def test_an_answer_to_the_bank_is_not_disturbed(api: Client, shop: Shop, bank: Bank) -> None:
+    order = shop.order()
+    pay(api, shop, order.id)
+    (ref,) = bank.payments
+    bank.choose(ref, Plastic.PROVED)
+    assert pay(api, shop, order.id).json["state"] == "REQUIRES_ACTION"
+    bank.give_card(shop.rider_id)
+    assert pay(api, shop, order.id).json["state"] == "REQUIRES_ACTION"
+    bank.prove(ref)
+    assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"
+
+
 def test_what_costs_nothing_needs_no_bank(api: Client, shop: Shop, bank: Bank) -> None:
     order = shop.order(FREE)
     assert pay(api, shop, order.id).json["state"] == "SUCCEEDED"

@@ -133,6 +133,7 @@ def _expect(client: ApiClient, rider_id: int, document: Purpose, wish: Wish) -> 
     payments.expect_profile(rider_id)
     if document.kind is PurposeKind.ORDER:
         orders.expect_for_payment(client, rider_id, document.id)
+        subscriptions.expect(rider_id)
     else:
         invoices.expect(document.id)
     if wish.key is not None:
@@ -141,6 +142,8 @@ def _expect(client: ApiClient, rider_id: int, document: Purpose, wish: Wish) -> 
 
 def _pay_order(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
     order = orders.find(rider_id, document.id)
+    if order.state is OrderState.PENDING and wish.auto_renew and (order.offer is None or not order.offer.renewable):
+        raise OfferClosed("The product does not renew itself")
     if order.payment_id is not None:
         standing = _standing(order.payment_id, wish, order)
         if standing is not None:
@@ -152,8 +155,8 @@ def _pay_order(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
     if order.state is OrderState.COMPLETED:
         return Outcome(PaymentState.SUCCEEDED, None, profile, order)
     orders.payable(order, clock.now())
-    if wish.auto_renew and (order.offer is None or not order.offer.renewable):
-        raise OfferClosed("The product does not renew itself")
+    if order.kind is OrderKind.SUBSCRIPTION:
+        subscriptions.check_free(rider_id)  # before a bank is asked for money that would have to be given back
     wallet = _wallet(order)
     if order.total == 0 or _by_wallet(wish, wallet, order.total, allowed=order.kind is not OrderKind.WALLET_DEPOSIT):
         return Outcome(PaymentState.SUCCEEDED, None, profile, from_wallet(order, wish.auto_renew))
@@ -234,8 +237,19 @@ def _draft(
         currency=document.currency,
         card=saved.ref if saved else None,
         types=types,
-        save=saved is None and "card" in types and (wish.save or bool(wish.auto_renew)),
+        save=saved is None and "card" in types and _keeps_card(wish, document),
     )
+
+
+def _renews(wish: Wish, order: Order) -> bool:
+    """Whether the subscription that is paid is to renew itself."""
+    return order.auto_renew if wish.auto_renew is None else wish.auto_renew
+
+
+def _keeps_card(wish: Wish, document: Order | Invoice | None) -> bool:
+    """Whether a card that the rider chooses is saved: as it is wished, and for what renews itself."""
+    renews = isinstance(document, Order) and document.kind is OrderKind.SUBSCRIPTION and _renews(wish, document)
+    return wish.save or renews
 
 
 def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | None:
@@ -248,18 +262,31 @@ def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | Non
             raise
         # Whoever has begun it is asking for it in this moment, or has not been heard; its workflow sees to it.
         return Outcome(PaymentState.PROCESSING, intent, payments.profile(intent.rider_id), order)
-    if intent.is_open and not _fits(intent, wish):
+    profile = payments.profile(intent.rider_id)
+    if intent.is_open and not _fits(intent, wish, order, profile):
         intent = give_up(payment_id)
     if not intent.is_open and intent.state not in {PaymentState.HELD, PaymentState.SUCCEEDED}:
         store.forget()
         return None
-    return Outcome.of(intent, payments.profile(intent.rider_id), order)
+    return Outcome.of(intent, profile, order)
 
 
-def _fits(intent: PaymentIntent, wish: Wish) -> bool:
-    if wish.means is Means.ANY:
+def _fits(intent: PaymentIntent, wish: Wish, order: Order | None, profile: PaymentProfile) -> bool:
+    """Whether the payment under way is the one that is wished."""
+    if wish.means is not Means.ANY:
+        other_type = ("blik" in intent.types) != (wish.means is Means.BLIK)
+        if other_type or wish.means is Means.WALLET:
+            return False
+    if intent.state not in _WAITING or "card" not in intent.types:
         return True
-    return ("blik" in intent.types) == (wish.means is Means.BLIK) and wish.means is not Means.WALLET
+    if order is not None and order.kind is OrderKind.SUBSCRIPTION and _renews(wish, order) != order.auto_renew:
+        return False
+    saved = profile.card.ref if profile.card is not None else None
+    if intent.state is PaymentState.REQUIRES_ACTION and intent.card is None:  # the rider has chosen, and is answering
+        return not intent.saves or _keeps_card(wish, order)
+    if intent.card is not None or saved is not None:
+        return intent.card == saved
+    return intent.saves == _keeps_card(wish, order)
 
 
 # ── Following payments ───────────────────────────────────────────────────────────────────────────────────────────────
