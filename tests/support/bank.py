@@ -211,7 +211,8 @@ class Bank:
         """Give up a payment or a hold."""
 
         def cancel() -> Intent:
-            if self.payments[ref].intent.status not in {IntentStatus.SUCCEEDED, IntentStatus.CANCELLED}:
+            too_late = {IntentStatus.PROCESSING, IntentStatus.SUCCEEDED, IntentStatus.CANCELLED}
+            if self.payments[ref].intent.status not in too_late:
                 self._set(ref, status=IntentStatus.CANCELLED)
             return self.payments[ref].intent
 

@@ -169,7 +169,7 @@ def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
         PaymentUnknown: it was asked for so long ago that asking again might take the money twice.
     """
     now = clock.now()
-    seen = _held(intent) if intent.state is PaymentState.HELD else _open(intent, profile, now)
+    seen = _held(intent, now) if intent.state is PaymentState.HELD else _open(intent, profile, now)
     return rules.observed(intent, seen, now)
 
 
@@ -182,7 +182,7 @@ def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime) -> Inte
     else:
         seen = _asked_for(intent, profile)
     if rules.is_over_for(intent, seen, now) and seen.ref is not None:
-        given_up = provider.cancel_intent(seen.ref, key=f"cancel-{intent.id}")
+        given_up = provider.cancel_intent(seen.ref, key=_cancel_key(intent, now))
         seen = replace(given_up, decline=given_up.decline or seen.decline)
     return seen
 
@@ -196,14 +196,19 @@ def _asked_for(intent: PaymentIntent, profile: PaymentProfile) -> Intent:
         return Intent(ref=None, status=IntentStatus.WAITING_FOR_METHOD, decline=refusal.code)
 
 
-def _held(intent: PaymentIntent) -> Intent:
+def _cancel_key(intent: PaymentIntent, now: datetime) -> str:
+    """Another one for each attempt: the provider remembers refusals, and what was too late may be possible again."""
+    return f"cancel-{intent.id}-{now.timestamp():.0f}"
+
+
+def _held(intent: PaymentIntent, now: datetime) -> Intent:
     """What becomes of a hold that somebody has decided about; one that the bank has given back is cancelled."""
     provider = service.provider()
     ref = intent.ref or ""
     if intent.to_capture is None:
         return provider.intent(ref)
     if intent.to_capture == 0:
-        return provider.cancel_intent(ref, key=f"cancel-{intent.id}")
+        return provider.cancel_intent(ref, key=_cancel_key(intent, now))
     try:
         return provider.capture(ref, intent.to_capture, key=f"capture-{intent.id}")
     except ProviderRefusal:
