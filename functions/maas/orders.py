@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from kickstand.http.surface import Loads
 from kickstand.identity import service as identity
 from kickstand.kernel import ids
+from kickstand.kernel.addresses import deliverable
 from kickstand.sales import discounts, offers, orders
 from kickstand.sales.errors import AmountNotValid
 from kickstand.sales.model import OrderState
@@ -79,15 +80,23 @@ def _few(lines: list[OrderLineInputDto]) -> list[OrderLineInputDto]:
     return lines
 
 
+def _reachable(address: str) -> str:
+    if deliverable(address) is None:
+        raise ValueError("no mail can be sent to an address with such characters before its @")
+    return address
+
+
 class OrderVoucherCodes(Body):
     """How many gift codes, and where they go."""
 
-    customer_email: Email = Field(description="Where the codes are mailed to.")
+    customer_email: Annotated[Email, AfterValidator(_reachable)] = Field(
+        repr=False, description="Where the codes are mailed to; only ASCII before its @."
+    )
     order_lines: Annotated[list[OrderLineInputDto], AfterValidator(_few), Loads(_expect_products, of_client=True)] = (
         Field(description="At most 50 codes in all; lines with the same product make one.")
     )
     receipt_email: Email | None = Field(
-        default=None, description="Where the receipt is mailed to; without it, to the user's own address."
+        default=None, repr=False, description="Where the receipt is mailed to; without it, to the user's own address."
     )
     user_id: UserId
 

@@ -197,6 +197,7 @@ def test_too_many_codes(api: Client, lines: tuple[tuple[str, int], ...]) -> None
         {"orderLines": "all"},
         {"customerEmail": None},
         {"customerEmail": "nobody"},
+        {"customerEmail": "k\u00e5re@mail.example"},
         {"customerEmail": "Kari <kari@mail.example>"},
         {"receiptEmail": "nobody"},
         {"userId": ""},

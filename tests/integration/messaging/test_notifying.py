@@ -65,6 +65,18 @@ def test_a_rider_gets_one_mail_for_an_event_however_often_it_is_delivered() -> N
     assert MessageItem.get(f"MESSAGE#{after.event.id}", f"RIDER#{after.rider_id}").state is MessageState.SENT
 
 
+@pytest.mark.parametrize(
+    ("address", "written"), [("kari@bl\u00e5b\u00e6r.no", ["kari@xn--blbr-roah.no"]), ("k\u00e5ri@mail.example", None)]
+)
+def test_mails_go_to_addresses_in_ascii(address: str, written: list[str] | None) -> None:
+    RiderItem.of(samples.rider(email=address)).save()
+    rental = paused()
+    message = service.notify(rental, rental.event)
+    assert message
+    assert message.state is (MessageState.SENT if written else MessageState.REFUSED)
+    assert [mail.destinations["ToAddresses"] for mail in sent()] == ([written] if written else [])
+
+
 def test_a_change_without_news_sends_nothing() -> None:
     rental = paused()
     notify_riders({"Records": [record(rental, rental.model_copy(update={"version": 2}))]}, None)

@@ -5,6 +5,7 @@ import os
 from botocore.exceptions import ClientError
 
 from kickstand.kernel import aws
+from kickstand.kernel.addresses import deliverable
 from kickstand.messaging.model import Mail
 
 _REFUSALS = {"MessageRejected", "BadRequestException"}
@@ -20,10 +21,13 @@ def send(mail: Mail, recipient: str, reply_to: str) -> None:
     Raises:
         MailRefused: sending it again would not help.
     """
+    address = deliverable(recipient)
+    if address is None:
+        raise MailRefused("NotASCII")
     try:
         aws.client("sesv2").send_email(
             FromEmailAddress=os.environ["MAIL_FROM"],
-            Destination={"ToAddresses": [recipient]},
+            Destination={"ToAddresses": [address]},
             ReplyToAddresses=[reply_to],
             Content={
                 "Simple": {

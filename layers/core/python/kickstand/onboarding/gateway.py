@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
 from kickstand.kernel import aws
+from kickstand.kernel.addresses import deliverable
 from kickstand.onboarding.errors import NotReachable, NotSent
 
 _MAIL_REFUSALS: Final = frozenset({"MessageRejected", "BadRequestException"})
@@ -57,10 +58,13 @@ def send_mail(address: str, subject: str, text: str) -> None:
         NotReachable: sending it again would not help.
         NotSent: it might.
     """
+    receiver = deliverable(address)
+    if receiver is None:
+        raise NotReachable("No mail can be sent to an address with such characters before its @")
     try:
         aws.client("sesv2").send_email(
             FromEmailAddress=os.environ["MAIL_FROM"],
-            Destination={"ToAddresses": [_deliverable(address)]},
+            Destination={"ToAddresses": [receiver]},
             Content={
                 "Simple": {
                     "Subject": {"Data": subject, "Charset": "UTF-8"},
@@ -70,18 +74,6 @@ def send_mail(address: str, subject: str, text: str) -> None:
         )
     except (BotoCoreError, ClientError) as error:
         raise _told(error, _MAIL_REFUSALS) from None
-
-
-def _deliverable(address: str) -> str:
-    """An address as SES takes it: ASCII, so domains in other scripts are written in Punycode (RFC 5891)."""
-    if address.isascii():
-        return address
-    local, _, domain = address.rpartition("@")
-    if not local.isascii():
-        raise NotReachable("No mail can be sent to an address with such characters before its @")
-    import idna  # the standard library's codec knows the older standard, and would write to somebody else's domain
-
-    return f"{local}@{idna.encode(domain).decode()}"
 
 
 def _told(error: BotoCoreError | ClientError, refusals: frozenset[str]) -> NotReachable | NotSent:
