@@ -31,36 +31,36 @@ Yes = Annotated[bool, AfterValidator(_yes)]
 class UpdateName(Body):
     """What the user is called."""
 
-    first_name: Line = Field(description="First name")
-    last_name: Line = Field(description="Last name")
+    first_name: Line = Field(repr=False, description="First name")
+    last_name: Line = Field(repr=False, description="Last name")
 
 
 class UpdateGender(Body):
     """What the user says."""
 
-    gender: Annotated[Gender, Field(strict=False)]
+    gender: Annotated[Gender, Field(strict=False)] = Field(repr=False)
 
 
 class UpdatePhoneNumber(Body):
     """Where the user can be called."""
 
-    phone_number: PhoneNumber = Field(description="The phone number in E.164, such as +4712345678.")
+    phone_number: PhoneNumber = Field(repr=False, description="The phone number in E.164, such as +4712345678.")
 
 
 class UpdateEmail(Body):
     """Where the user gets mails."""
 
-    email: Email
+    email: Email = Field(repr=False)
 
 
 class UpdateStreetAddress(Body):
     """Where the user lives."""
 
-    street_address: Line
-    street_address_2: Text | None = Field(default=None, alias="streetAddress2")
-    street_address_3: Text | None = Field(default=None, alias="streetAddress3")
-    postal_code: Line
-    city: Line
+    street_address: Line = Field(repr=False)
+    street_address_2: Text | None = Field(default=None, alias="streetAddress2", repr=False)
+    street_address_3: Text | None = Field(default=None, alias="streetAddress3", repr=False)
+    postal_code: Line = Field(repr=False)
+    city: Line = Field(repr=False)
     country_code: Country | None = Field(default=None, description="ISO 3166-1 alpha-2, in capitals.")
 
     @property

@@ -30,19 +30,23 @@ _CHECKING: Final = (*_COMPLETING, VERIFICATION_REQUIRED)
 class StartVerifyPhoneNumber(Body):
     """Where the code goes."""
 
-    phone_number: PhoneNumber = Field(description="The phone number in E.164; need not be the one submitted before.")
+    phone_number: PhoneNumber = Field(
+        repr=False, description="The phone number in E.164; need not be the one submitted before."
+    )
 
 
 class StartVerifyEmail(Body):
     """Where the code goes."""
 
-    email: Email = Field(description="Need not be the address submitted before.")
+    email: Email = Field(repr=False, description="Need not be the address submitted before.")
 
 
 class VerificationStart(Wire):
     """A code that was sent."""
 
-    state: str = Field(description="Names the code; to be sent with what the user enters, and to be kept from others.")
+    state: str = Field(
+        repr=False, description="Names the code; to be sent with what the user enters, and to be kept from others."
+    )
     ttl: Number = Field(description="Seconds for which the code is valid.")
     length: Number = Field(description="How many digits the code has.")
 

@@ -28,11 +28,11 @@ class Rider(BaseModel):
     public_id: UUID
     client_id: int
     product_id: int | None = None
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    display_name: str | None = None
-    phone_number: str | None = None
+    email: str | None = Field(default=None, repr=False)
+    first_name: str | None = Field(default=None, repr=False)
+    last_name: str | None = Field(default=None, repr=False)
+    display_name: str | None = Field(default=None, repr=False)
+    phone_number: str | None = Field(default=None, repr=False)
     external_id: str | None = None
     left_unlocked: int = 0
     in_debt: bool = False
