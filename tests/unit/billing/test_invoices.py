@@ -208,7 +208,8 @@ def test_what_is_owed_is_said_to_be_and_kept_apart_from_what_is_paid() -> None:
     assert "To be paid: EUR 10.00" in text_of(part)
     paid = rules.paid(part, 1_000, clock.now())
     assert "Paid on " in text_of(paid)
-    assert rules.invoice_key(invoice) == f"invoices/7/{invoice.year}/7-2026-000123-open.pdf"
+    assert rules.invoice_key(invoice) == f"invoices/7/{invoice.year}/7-2026-000123-due-1190.pdf"
+    assert rules.invoice_key(part) == f"invoices/7/{invoice.year}/7-2026-000123-due-1000.pdf"
     assert rules.invoice_key(paid) == f"invoices/7/{invoice.year}/7-2026-000123.pdf"
 
 

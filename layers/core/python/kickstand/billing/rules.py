@@ -324,8 +324,8 @@ def series_number(invoice: Invoice, position: int) -> str:
 
 
 def invoice_key(invoice: Invoice) -> str:
-    """Where the document of a numbered invoice is kept; what it says of an unpaid one is kept apart."""
-    suffix = "-open" if invoice.state is InvoiceState.OPEN else ""
+    """Where the document of a numbered invoice is kept; as long as something is due, it says how much: one for each."""
+    suffix = f"-due-{invoice.due}" if invoice.due else ""
     return f"invoices/{invoice.network_id}/{invoice.year}/{invoice.number}{suffix}.pdf"
 
 
