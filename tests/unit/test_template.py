@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kickstand.http.operation import Operation
+from kickstand.payments import stripe_gateway
 from tests.support.rights import grants
 from tools.cfn_rules._template import find
 from tools.cloudformation import load
@@ -29,6 +30,8 @@ ROOT_TEMPLATE = ROOT / "template.yaml"
 NESTED = sorted(ROOT.glob("functions/*/template.yaml"))
 HEAVY = {"geo": ("shapely", "h3", "numpy"), "documents": ("fpdf", "fontTools", "PIL"), "payments": ("stripe",)}
 SERVERLESS_FUNCTION = "AWS::Serverless::Function"
+LOOK_CALLS = 6
+"""Make a customer, a payment, give it up, read it, read it once more, and capture it."""
 
 
 def functions(path: Path) -> dict[str, dict[str, Any]]:
@@ -140,6 +143,16 @@ def test_no_stream_is_read_by_more_functions_than_a_shard_serves_well() -> None:
         if event["Type"] == "DynamoDB"
     ]
     assert max(Counter(sources).values()) <= 2
+
+
+def test_whoever_asks_the_payment_provider_can_wait_for_its_answer() -> None:
+    connect, read = stripe_gateway._TIMEOUTS
+    call_s = (connect + read) * (1 + stripe_gateway._ATTEMPTS_MORE) + 1
+    asking = {name: body for name, body in ALL_FUNCTIONS.items() if {"Ref": "PaymentsLayer"} in body["Layers"]}
+    assert len(asking) > 2
+    for name, body in asking.items():
+        for_itself = name.startswith(f"{ROOT.name}/")  # nobody waits for it: it can wait for all calls of one look
+        assert body["Timeout"] >= call_s * (LOOK_CALLS if for_itself else 1), name
 
 
 def test_operators_can_read_what_to_do_on_every_alarm() -> None:
