@@ -359,7 +359,7 @@ class Subscription(BaseModel):
         auto_renew: whether it renews itself at its end.
         cancelled_at: when the rider has cancelled it; it lasts until its end.
         renewal_id: the order by which it is being renewed.
-        attempts: how often the renewal has failed.
+        attempts: how often the renewal has been tried.
         due_at: when there is something to be done about it: to renew it, to try again, or to end it.
         locale: the language of whoever ordered it, as BCP 47 writes it.
         version: counts the changes.
