@@ -14,12 +14,14 @@ import pytest
 from shapely.geometry import shape
 
 from kickstand.billing import reversals
+from kickstand.billing.store import DebtsItem
 from kickstand.clients import service as clients
 from kickstand.fleet import clusters
 from kickstand.fleet import service as fleet
 from kickstand.fleet.model import Category
 from kickstand.geo import service as geo
 from kickstand.geo.model import AreaType, ZoneRule
+from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.payments import intents, stripe_gateway
 from kickstand.payments.provider import ProviderUnreachable
@@ -47,6 +49,7 @@ UNSEEN = {
     "TellOfPaymentsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     "TellOfDebtsRole": {("dynamodb:BatchGetItem", "MessagingTable")},
     # What follows where a ride cost more than was held, or what was paid for has become impossible.
+    "PaymentRequestsRole": {("dynamodb:DeleteItem", "SalesTable"), ("dynamodb:UpdateItem", "SalesTable")},
     "CheckoutRequestsRole": {
         ("dynamodb:BatchGetItem", "LedgerTable"),
         ("dynamodb:DeleteItem", "SalesTable"),
@@ -73,6 +76,8 @@ UNSEEN = {
     "InvoicePageRequestsRole": {("s3:GetObject", "DocumentsBucket/invoices/*")},
 }
 """Rights that this day does not use."""
+
+PATHS = {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
 
 
 class Day:
@@ -212,12 +217,12 @@ def come_aboard(day: Day) -> None:
 def pay_in_a_browser(day: Day) -> None:
     """A card is saved on its page, money is paid on another, and the provider tells of both, now and then too late."""
     app = {"locale": "nb"}
-    user, paths = "nils", {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
+    user = "nils"
     gate, browser = day.platform.payments, Browser(os.environ["PAYMENT_PROVIDER_URL"])
     day.call("PUT", f"/maas/users/{user}")
     for method, told in (("POST", 1), ("PUT", 0)):  # whoever is faster takes the card over: the event, or the page
         gate.webhooks.times = told
-        begun = day.call(method, "/maas/payments/payment-methods", {"paths": paths, "userId": user}, **app)
+        begun = day.call(method, "/maas/payments/payment-methods", {"paths": PATHS, "userId": user}, **app)
         stripe_gateway.forget_keys()  # each function reads them for itself
         assert day.look(begun["webUrl"]) == 200
         browser.confirm(begun["clientSecret"], PROVED_ALWAYS)
@@ -270,6 +275,34 @@ def hear_nothing(day: Day, user: str) -> None:
     assert intents.find(payment.id).refunded == 1000
 
 
+def save_card(day: Day, user: str, number: str, **app: str) -> None:
+    """A card is saved in an app."""
+    app = {"locale": "nb", **app}
+    browser = Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    begun = day.call("PUT", "/maas/payments/payment-methods", {"paths": PATHS, "userId": user}, **app)
+    if browser.confirm(begun["clientSecret"], number)["status"] == "requires_action":
+        browser.authenticate(begun["clientSecret"])
+    day.call("GET", f"/maas/payments/payment-methods?userId={user}", **app)
+    day.platform.settle()
+
+
+def pay_an_invoice(day: Day, user: str, **app: str) -> None:
+    """Somebody who owes a ride pays it in an app, which asks how the payment stands before the provider tells."""
+    gate, browser = day.platform.payments, Browser(os.environ["PAYMENT_PROVIDER_URL"])
+    store.begin()
+    rider = identity.external(partners.DIRECT.client, user)
+    item = store.load(DebtsItem.key(rider.rider_id))
+    assert item is not None
+    (debt,) = item.entity.debts
+    wish = {"selectedPaymentMethod": "card"}
+    due = {"documentId": str(debt.invoice_id), "documentType": "invoice", "params": wish, "userId": user}
+    gate.webhooks.times = 0
+    browser.confirm(day.call("POST", "/maas/payments/pay", due, **app)["clientSecret"])
+    assert day.call("POST", "/maas/payments/pay", due, **app)["state"] == "SUCCEEDED"
+    gate.webhooks.times = 1
+    day.platform.settle()
+
+
 def answer_the_bank(day: Day) -> None:
     """A rider pays the operator for a ride; the bank wants the rider, who comes by the link in the mail."""
     store.begin()
@@ -280,13 +313,9 @@ def answer_the_bank(day: Day) -> None:
     client_id, secret = clients.issue_credential(direct.id)
     grant = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
     app = {"authorization": f"Bearer {day.post_form('/maas/auth/token', **grant)['access_token']}", "locale": "nb"}
-    paths = {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
     browser = Browser(os.environ["PAYMENT_PROVIDER_URL"])
     day.call("PUT", "/maas/users/berit", **app)
-    begun = day.call("POST", "/maas/payments/payment-methods", {"paths": paths, "userId": "berit"}, **app)
-    browser.confirm(begun["clientSecret"], PROVED_ALWAYS)
-    browser.authenticate(begun["clientSecret"])
-    day.platform.settle()
+    save_card(day, "berit", PROVED_ALWAYS, **app)
     rider = {"userId": "berit", "userEmail": "berit@kickstand.dev"}
     number = scooter(day)
     trip = day.call("POST", f"/maas/vehicles/{number}/trips", rider, **app)
@@ -331,13 +360,14 @@ def hold_passes(day: Day) -> None:
         "validity": {"count": 1, "unit": ValidityUnit.DAY},
         "renewable": True,
     }
-    for number, price in ((9_001, 4_000), (9_002, 0)):
+    for number, price in ((9_001, 6_000), (9_002, 0)):
         store.begin()
         offers.put(seller, Offer.model_validate({**day_pass, **terms, "id": number, "price": price}))
     now = clock.now()
     forever = {"valid_from": now, "valid_until": now + timedelta(days=9), "percent": 50}
     discounts.put(DiscountCode.model_validate({**forever, "client_id": seller.id, "code": "LEFT-OPEN"}))
 
+    save_card(day, "nils", PROVED_ALWAYS)
     order_pass(day, "nils", 9_001, pay=True)
     trip = day.call("POST", f"/maas/vehicles/{scooter(day)}/trips", {"userId": "nils", "productId": plan})
     day.platform.settle()
@@ -375,6 +405,7 @@ def buy_gifts(day: Day) -> None:
     day.call("DELETE", f"{code}?userId=kari")
     day.call("POST", code, {"code": "PRESENT", "userId": "kari"})
     day.call("GET", f"/maas/payments/orders/{order['token']}?userId=kari")
+    day.advance(61)
     wish = {"selectedPaymentMethod": "wallet"}
     due = {"documentId": order["id"], "documentType": "order", "params": wish, "userId": "kari"}
     assert day.call("POST", "/maas/payments/pay", due, **app)["state"] == "SUCCEEDED"
@@ -397,13 +428,6 @@ def pay_for_riding(day: Day) -> None:
     described = day.call("GET", "/_local/demo")["surfaces"]["maas"]["direct"]
     app = {"authorization": described["headers"]["Authorization"], "locale": "nb"}
     on_plan, browser = {"productId": int(described["ids"]["productId"])}, Browser(os.environ["PAYMENT_PROVIDER_URL"])
-    paths = {"successPath": "https://app.example/saved", "cancelPath": "https://app.example/cancelled"}
-
-    def save(user: str, number: str) -> None:
-        begun = day.call("PUT", "/maas/payments/payment-methods", {"paths": paths, "userId": user}, **app)
-        browser.confirm(begun["clientSecret"], number)
-        day.call("GET", f"/maas/payments/payment-methods?userId={user}", **app)
-        day.platform.settle()
 
     def ride(user: str) -> None:
         rider = {"userId": user, "userEmail": f"{user}@kickstand.dev", **on_plan}
@@ -426,10 +450,12 @@ def pay_for_riding(day: Day) -> None:
             browser.confirm(day.call("POST", "/maas/payments/pay", due, **app)["clientSecret"])
             day.platform.settle()
         day.call("PUT", "/maas/users/dag", **app)
-        save("dag", DECLINED_ON_CHARGE)
+        save_card(day, "dag", DECLINED_ON_CHARGE, **app)
         ride("dag")
-        save("dag", OK)
+        save_card(day, "dag", OK, **app)
         ride("dag")
+        ride("tora")
+        pay_an_invoice(day, "tora", **app)
         made = day.call("POST", f"/maas/vehicles/{scooter(day)}/reservations", {"userId": "dag", **on_plan}, **app)
         day.advance(60)
         day.call("DELETE", f"/maas/reservations/{made['id']}", **app)
