@@ -29,7 +29,7 @@ from kickstand.sales.errors import (
 )
 from kickstand.sales.model import GiftLetter, OfferState, Order, OrderState, VoucherState
 from kickstand.sales.orders import OrderBy
-from kickstand.sales.store import DiscountUseItem, GiftLetterItem, OrderItem, VoucherItem, due, shard
+from kickstand.sales.store import DiscountCodeItem, DiscountUseItem, GiftLetterItem, OrderItem, VoucherItem, due, shard
 from local.server import Tables
 from tests.support.capacity import measured
 from tests.support.city import City
@@ -368,6 +368,24 @@ def test_changing_a_code_keeps_its_uses(shop: Shop) -> None:
     shop.enlist("ola")
     with pytest.raises(DiscountNotValid):
         shop.apply(shop.order(user="ola"), user="ola")
+
+
+def test_a_code_can_be_stopped_while_everybody_uses_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = shop.code(most_uses=1_000, offer_ids=frozenset({MONTHLY}))
+    load = store.load
+
+    def busy(key: store.Key[Any]) -> Any:
+        item = load(key)
+        with store.Transaction() as tx:  # somebody uses it between reading and writing
+            tx.update(DiscountCodeItem.key_of(before), [DiscountCodeItem.uses.add(1)])
+        return item
+
+    with monkeypatch.context() as rush:
+        rush.setattr(store, "load", busy)
+        shop.code(state=OfferState.INACTIVE)
+    store.begin()
+    after = discounts.find(shop.city.client.id, before.code)
+    assert (after.state, after.uses, after.most_uses, after.offer_ids) == (OfferState.INACTIVE, 1, None, frozenset())
 
 
 def test_another_clients_code_does_not_exist(shop: Shop) -> None:

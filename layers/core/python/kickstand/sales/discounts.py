@@ -6,20 +6,25 @@ from typing import Final
 from kickstand.kernel import store
 from kickstand.sales.errors import DiscountNotValid
 from kickstand.sales.model import DiscountCode, OfferState, Order
-from kickstand.sales.store import DiscountCodeItem, DiscountUseItem
+from kickstand.sales.store import DiscountCodeItem, DiscountUseItem, replace_code
 
 _CODE: Final = re.compile(r"[A-Z0-9_-]{3,40}", re.ASCII)
 
 
 def put(code: DiscountCode) -> DiscountCode:
-    """Keep a client's discount code, in place of what was kept under its letters; its uses stay counted."""
+    """Keep a client's discount code, in place of what was kept under its letters; its uses stay counted.
+
+    That nobody has to stop using it meanwhile is what makes it possible to stop it.
+    """
 
     def attempt() -> DiscountCode:
         item = store.load(DiscountCodeItem.key_of(code))
         kept = code.model_copy(update={"uses": item.uses if item else 0})
-        unchanged = DiscountCodeItem.pk.does_not_exist() if item is None else DiscountCodeItem.uses == item.uses
         with store.Transaction() as tx:
-            tx.put(DiscountCodeItem.of(kept), condition=unchanged, otherwise=store.Contention)
+            if item is None:
+                tx.create(DiscountCodeItem.of(kept))
+            else:
+                replace_code(tx, kept)
         return kept
 
     return store.again(attempt)

@@ -168,6 +168,15 @@ class DiscountCodeItem(SalesItem[DiscountCode]):
         return Key(DiscountCodeItem, f"DISCOUNT#{client_id}#{code}", "DISCOUNT")
 
 
+def replace_code(tx: store.Transaction, code: DiscountCode) -> None:
+    """Change everything about a discount code but its uses, which others count, within a transaction."""
+    told = (name for name in DiscountCode.model_fields if name not in {"client_id", "code", "uses"})
+    values = [(getattr(DiscountCodeItem, name), getattr(code, name)) for name in told]
+    actions = [attribute.remove() if value is None else attribute.set(value) for attribute, value in values]
+    known = DiscountCodeItem.pk.exists()
+    tx.update(DiscountCodeItem.key_of(code), actions, condition=known, otherwise=store.Contention)
+
+
 class DiscountUseItem(SalesItem[BaseModel]):
     """Says which order has a rider's only use of a code: ``DISCOUNT#<client id>#<code>`` / ``RIDER#<rider id>``."""
 
