@@ -170,10 +170,10 @@ def _pay_invoice(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
         standing = _standing(invoice.payment_id, wish, None)
         store.forget()
         invoice = invoices.find(rider_id, document.id)
-        if standing is not None and (not invoice.due or invoice.payment_id is not None):
+        if standing is not None and (not invoice.due or _is_of(standing, invoice.payment_id)):
             return standing
         if invoice.payment_id is not None:
-            raise store.Contention  # another payment was begun in this moment
+            raise store.Contention  # another payment was begun in this moment, as of what is left of the invoice
     profile = payments.profile(rider_id)
     if invoice.kind is not InvoiceKind.INVOICE:
         raise InvoiceNotFound  # a credit note is nothing to be paid
@@ -186,6 +186,10 @@ def _pay_invoice(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
         return Outcome(PaymentState.SUCCEEDED, None, profile, None)
     intent = _draft(wish, profile, invoice, document, invoice.due)
     return _begin(intent, wish, profile, invoice)
+
+
+def _is_of(outcome: Outcome, payment_id: int | None) -> bool:
+    return outcome.payment is not None and outcome.payment.id == payment_id
 
 
 def _begin(intent: PaymentIntent, wish: Wish, profile: PaymentProfile, document: Order | Invoice) -> Outcome:
