@@ -65,7 +65,10 @@ _TEXTS: Final = {
         "The user's app lets the bank ask with the client secret, or opens the web page.",
     ),
     State.PROCESSING: ("The payment is on its way", "Nothing is left to do but to wait."),
-    State.SUCCEEDED: ("Paid", "What was paid for is there."),
+    State.SUCCEEDED: (
+        "Paid",
+        "What was paid for is there. Of an order that has failed all the same, the money is in the user's wallet.",
+    ),
     State.FAILED: ("The payment was declined", "Another payment method may work; the order or invoice waits for it."),
     State.CANCELLED: ("The payment was given up", "It can be begun again; the order or invoice waits for it."),
 }

@@ -9,7 +9,8 @@ from kickstand.kernel.events import Event
 from kickstand.messaging import rules, templates
 from kickstand.messaging.model import Mail, Template
 from kickstand.rental.model import EndReason, Rental
-from tests.support import samples
+from kickstand.sales.model import OrderLine
+from tests.support import invoices, samples
 
 
 def event(name: str, **data: Any) -> Event:
@@ -137,6 +138,17 @@ def test_an_end_says_why_and_what_it_costs() -> None:
     text = mail(Template.RIDE_ENDED, samples.ended_rental(end_reason=EndReason.TOO_LONG)).text
     assert "because it reached the longest time" in text
     assert "EUR\u00a03.33, VAT included" in text
+
+
+def test_a_receipt_speaks_of_vat_where_there_is_some() -> None:
+    money = OrderLine(offer_id=None, name="Wallet deposit", unit_price=10_000, vat_percent=None)
+    texts = [
+        templates.write_invoice(template, samples.rider(), invoice, "https://a.example", samples.network()).text
+        for template in (Template.INVOICE_PAID, Template.INVOICE_CREDITED)
+        for invoice in (invoices.paid(), invoices.paid(lines=[money]))
+    ]
+    assert [", VAT included." in text for text in texts] == [True, False, True, False]
+    assert [text.count("EUR\u00a0100.00.") for text in texts] == [0, 1, 0, 1]
 
 
 def test_a_free_ride_costs_nothing() -> None:

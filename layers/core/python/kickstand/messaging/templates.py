@@ -152,14 +152,15 @@ def _day(at: datetime) -> str:
 
 def write_invoice(template: Template, rider: Rider, invoice: Invoice, address: str, network: Network) -> Mail:
     """The mail that tells a rider that an invoice, whose document is at ``address``, has been paid or taken back."""
-    amount = formatted(abs(invoice.total), invoice.currency)
+    vat = ", VAT included" if any(line.vat for line in invoice.lines) else ""
+    amount = f"{formatted(abs(invoice.total), invoice.currency)}{vat}"
     if template is Template.INVOICE_CREDITED:
         return _mail(
             rider,
             network,
             f"Your credit note {invoice.number}",
             (
-                f"We have taken back {amount} of what we have charged you, VAT included.",
+                f"This is what we have taken back of what we have charged you: {amount}.",
                 f"This is your credit note {invoice.number}:\n{address}",
                 _COMPLAIN,
             ),
@@ -169,7 +170,7 @@ def write_invoice(template: Template, rider: Rider, invoice: Invoice, address: s
         network,
         f"Your receipt {invoice.number}",
         (
-            f"Thank you. You have paid {amount}, VAT included.",
+            f"Thank you. You have paid {amount}.",
             f"This is your invoice {invoice.number}, which is also your receipt:\n{address}",
             _COMPLAIN,
         ),
