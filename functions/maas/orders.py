@@ -278,7 +278,7 @@ class OrderUserQuery(Wire):
     "/payments/orders/{token}",
     tag="Payments",
     access="OrderRequests",
-    errors=(INVALID_REQUEST, USER_MISMATCH, USER_NOT_FOUND, ORDER_NOT_FOUND),
+    errors=(INVALID_REQUEST, USER_MISMATCH, USER_NOT_FOUND, SYSTEM_NOT_FOUND, ORDER_NOT_FOUND),
 )
 def get_order(caller: Caller, path: OrderTokenPath, query: OrderUserQuery) -> Order:
     """Get an order by its token."""
@@ -316,6 +316,7 @@ _DISCOUNTING: Final = (
     INVALID_REQUEST,
     USER_MISMATCH,
     USER_NOT_FOUND,
+    SYSTEM_NOT_FOUND,
     ORDER_NOT_FOUND,
     ORDER_CLOSED,
     PAYMENT_IN_PROGRESS,

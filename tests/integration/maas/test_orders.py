@@ -228,6 +228,9 @@ def test_a_client_whose_network_is_gone(shop: Shop) -> None:
     api = maas(access_token(client.id)).with_headers(locale="nb")
     identity.ensure_external(client, KARI)
     assert error(deposit(api)) == (404, "system_not_found")
+    order_id = ids.new_id()
+    for reply in (get(api, ids.new_token(order_id)), apply(api, order_id), remove(api, order_id)):
+        assert error(reply) == (404, "system_not_found")
 
 
 # ── Whose orders ─────────────────────────────────────────────────────────────────────────────────────────────────────
