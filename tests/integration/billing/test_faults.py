@@ -182,6 +182,29 @@ class SubscriptionByWallet(SubscriptionByCard):
         assert self.customer.balance() == (100 if order.state is OrderState.COMPLETED else self.funds)
 
 
+class SubscriptionThatIsNotToRenewAfterAll(DepositByChosenCard):
+    """The rider changes a wish while the payment waits for a card: it is given up for another one."""
+
+    wish = Wish(Means.CARD, auto_renew=False)
+
+    def place(self) -> Order:
+        return self.customer.subscription(MONTHLY)
+
+    def steps(self) -> list[Callable[[], Any]]:
+        return [lambda: self.customer.pay(self.order, Wish(Means.CARD, auto_renew=True)), *super().steps()]
+
+    def booked(self, order: Order) -> None:
+        store.begin()
+        found = subscriptions.current(self.customer.rider_id)
+        assert (found is not None) == (order.state is OrderState.COMPLETED)
+        assert found is None or not found.auto_renew
+
+    def ends(self) -> None:
+        _OfOrder.ends(self)
+        store.begin()
+        assert payments.profile(self.customer.rider_id).cards == ()
+
+
 class GiftCodesByCard(_OfOrder):
     def place(self) -> Order:
         return self.customer.gifts(GIFT)
@@ -499,6 +522,7 @@ STORIES: Final[list[type[Story]]] = [
     DepositByProvedCard,
     SubscriptionByCard,
     SubscriptionByWallet,
+    SubscriptionThatIsNotToRenewAfterAll,
     GiftCodesByCard,
     PaidWhenItWasTooLate,
     RideByCard,

@@ -220,14 +220,14 @@ def cashier(engine: Tables) -> Iterator[Cashier]:
         yield Cashier(patch)
 
 
-@pytest.mark.parametrize("examples", [10, pytest.param(330, marks=pytest.mark.long)])
-def test_money(cashier: Cashier, examples: int) -> None:
+@pytest.mark.parametrize("steps", [500, pytest.param(10_000, marks=pytest.mark.long)])
+def test_money(cashier: Cashier, steps: int) -> None:
     chosen = settings(
-        max_examples=examples,
-        stateful_step_count=30,
+        max_examples=steps // 25,
+        stateful_step_count=25,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        derandomize=examples < 100,
+        derandomize=steps < 1000,
     )
     machine = type("Money", (Money,), {"cashier": cashier})
     run_state_machine_as_test(machine, settings=chosen)
