@@ -109,6 +109,8 @@ def test_what_was_decided_is_carried_out_at_once(of: PaymentIntent, at_once: boo
         (intent(), NOW + rules.ON_SESSION + timedelta(hours=1)),
         (hold(), NOW + rules.HELD_FOR - timedelta(hours=11)),
         (hold(to_capture=0), NOW + timedelta(hours=1)),
+        (intent(off_session=True, deadline=NOW + rules.OFF_SESSION), NOW + timedelta(hours=1)),
+        (hold(to_capture=5, state=PaymentState.REQUIRES_ACTION), NOW + timedelta(hours=1)),
     ],
 )
 def test_the_agenda_looks_after_the_workflow_should_have(of: PaymentIntent, at: datetime) -> None:

@@ -194,12 +194,12 @@ def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
 
 def due_at(intent: PaymentIntent) -> datetime | None:
     """When somebody else has to look at a payment, as its workflow has not; ``None`` once it is over."""
+    if is_to_be_asked(intent):
+        return intent.updated_at + _LOST_AFTER
     if intent.is_open:
         return intent.deadline + _LOST_AFTER
     if intent.state is not PaymentState.HELD or intent.held_until is None:
         return None
-    if intent.to_capture is not None:
-        return intent.updated_at + _LOST_AFTER
     return intent.held_until - RENEWED_BEFORE + _LOST_AFTER
 
 
