@@ -10,6 +10,7 @@ from kickstand.kernel.addresses import deliverable
         ("kari@bl\u00e5b\u00e6r.no", "kari@xn--blbr-roah.no"),
         ("kari@fa\u00df.de", "kari@xn--fa-hia.de"),
         ("k\u00e5ri@mail.example", None),
+        ("kari@\u2603.example", None),
         ("k\u00e5ri@bl\u00e5b\u00e6r.no", None),
     ],
 )

@@ -1,6 +1,6 @@
 """Items of onboarding: they lie beside the rider, in the rider's partition of the identity table.
 
-So everything that is known of a person can be found, and erased, in one place.
+So what a person has told, accepted and proved can be found, and erased, in one place.
 """
 
 from datetime import datetime
