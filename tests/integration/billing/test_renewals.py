@@ -544,6 +544,17 @@ def test_those_that_fail_do_not_fill_the_agenda(
     assert now(rider).periods == 2
 
 
+def test_nobody_is_charged_days_before_the_end(city: City, rider: int, later: Later) -> None:
+    funded(city, rider, PRICE)
+    before = subscribed(city, rider, left=10 * DAY)
+    store.change(SubscriptionItem.key(rider), [SubscriptionItem.due_at.set(clock.now())])
+    tick()
+    assert (renewals_of(rider), now(rider).due_at) == ([], before.valid_until - DAY)
+    later(9 * DAY + HOUR)
+    tick()
+    assert now(rider).periods == 2
+
+
 def test_one_that_fails_when_it_is_done_is_not_done_again(
     city: City, rider: int, later: Later, monkeypatch: pytest.MonkeyPatch
 ) -> None:

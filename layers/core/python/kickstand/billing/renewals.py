@@ -39,7 +39,10 @@ def follow_up(rider_id: int) -> None:
 def _step(subscription: Subscription) -> None:
     now = clock.now()
     if subscription.renewal_id is None:
-        if subscription.auto_renew:
+        opens_at = periods.renewable_from(subscription)
+        if subscription.auto_renew and now < opens_at:  # somebody has asked for it too early
+            _keep(subscription, periods.looked_after(subscription, opens_at))
+        elif subscription.auto_renew:
             _order(subscription)
         elif now >= subscription.valid_until:
             _keep(subscription, periods.ended(subscription, now))

@@ -62,6 +62,11 @@ def renewal_at(began: datetime, ends: datetime) -> datetime:
     return ends - (_AHEAD if ends - began >= 2 * _AHEAD else _SHORTLY)
 
 
+def renewable_from(subscription: Subscription) -> datetime:
+    """Before this moment nobody is charged for the next period, whatever the agenda says."""
+    return subscription.valid_until - _AHEAD
+
+
 # ── What becomes of a subscription ───────────────────────────────────────────────────────────────────────────────────
 
 
