@@ -58,6 +58,14 @@ def test_the_provider_says_how_it_stands(status: IntentStatus, state: PaymentSta
     assert (after.state, after.event.name, after.ref, after.version) == (state, event, "pi_1", 2)
 
 
+def test_a_decline_is_shown_until_the_rider_has_got_on() -> None:
+    intent = payment(card=None)
+    declined = rules.observed(intent, seen(intent, IntentStatus.WAITING_FOR_METHOD, "card_declined"), NOW)
+    assert declined.decline == "card_declined"
+    assert rules.observed(declined, seen(intent, IntentStatus.CANCELLED), NOW).decline == "card_declined"
+    assert rules.observed(declined, seen(intent, IntentStatus.WAITING_FOR_RIDER), NOW).decline is None
+
+
 def test_a_second_look_at_the_same_changes_nothing() -> None:
     intent = payment()
     once = rules.observed(intent, seen(intent, IntentStatus.WAITING_FOR_RIDER), NOW)

@@ -50,6 +50,8 @@ _EVENTS: Final = {
     PaymentTrigger.EXPIRE: "PaymentExpired",
 }
 
+_IN_VAIN: Final = frozenset({PaymentState.FAILED, PaymentState.CANCELLED})
+
 _WAITING: Final = frozenset({IntentStatus.WAITING_FOR_METHOD, IntentStatus.WAITING_FOR_RIDER})
 
 
@@ -97,7 +99,7 @@ def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentInten
         "state": state,
         "ref": seen.ref or intent.ref,
         "secret": (seen.secret or intent.secret) if is_open else None,
-        "decline": seen.decline or (intent.decline if state is not PaymentState.SUCCEEDED else None),
+        "decline": seen.decline or (intent.decline if state in _IN_VAIN else None),
         "captured": seen.captured if state is PaymentState.SUCCEEDED else intent.captured,
         "card": intent.card or (seen.method if intent.saves and state is PaymentState.SUCCEEDED else None),
         "held_until": _held_until(seen, now) if state is PaymentState.HELD else intent.held_until,
