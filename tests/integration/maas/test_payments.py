@@ -17,7 +17,7 @@ from tests.support.api import Client, Reply, access_token, maas
 from tests.support.bank import Bank, Fault, Plastic, connected
 from tests.support.capacity import measured
 from tests.support.city import City
-from tests.support.shop import FREE, MONTHLY, Shop
+from tests.support.shop import FREE, GIFT, MONTHLY, Shop
 
 PRICE = 29_900
 
@@ -432,6 +432,24 @@ def test_what_paying_costs(api: Client, shop: Shop, bank: Bank) -> None:
     asked, written = "BatchGetItem", "TransactWriteItems"
     assert usage.calls == [asked, asked, written, asked, written]
     assert (usage.read_units, usage.write_units) == (8, 22)
+
+
+def test_what_other_ways_of_paying_cost(api: Client, shop: Shop, bank: Bank) -> None:
+    asked, written = "BatchGetItem", "TransactWriteItems"
+    shop.fill(10_000)
+    gift = shop.gifts((GIFT, 1))
+    with measured() as by_wallet:
+        assert pay(api, shop, gift.id, "wallet").json["state"] == "SUCCEEDED"
+    assert by_wallet.calls == [asked, asked, written]
+    with measured() as once_more:
+        assert pay(api, shop, gift.id, "wallet").json["state"] == "SUCCEEDED"
+    assert once_more.calls == [asked, asked]
+    order = shop.order()
+    pay(api, shop, order.id)
+    with measured() as asking:
+        assert pay(api, shop, order.id).json["state"] == "CREATED"
+    assert asking.calls == [asked, asked, asked]
+    assert (by_wallet.write_units, once_more.write_units, asking.write_units) == (17, 0, 0)
 
 
 def test_nothing_secret_is_logged(
