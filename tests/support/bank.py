@@ -224,6 +224,8 @@ class Bank:
 
         def capture() -> Intent:
             kept = self.payments[ref]
+            if amount < self.smallest:
+                raise ProviderRefusal("amount_too_small")
             if kept.intent.status is not IntentStatus.HELD or amount > kept.intent.amount:
                 raise ProviderRefusal("payment_intent_unexpected_state")
             self._set(ref, status=IntentStatus.SUCCEEDED, captured=amount)

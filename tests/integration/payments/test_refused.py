@@ -40,6 +40,28 @@ def test_an_order_that_is_refused_can_be_paid_in_another_way(cashier: Cashier) -
     assert cashier.gap() == 0
 
 
+def test_a_hold_of_which_nothing_can_be_taken_is_given_back(cashier: Cashier) -> None:
+    customer = cashier.customer()
+    ride = customer.ride()
+    customer.fill(customer.owed(ride) - SMALLEST + 1)
+    cashier.hold(SMALLEST)
+    store.begin()
+    hold = rides.secure(ride)
+    cashier.hold(0)
+    cashier.settle()
+    assert cashier.bank.held() == 1
+    assert hold is not None
+    store.begin()
+    charge = rides.charge_rental(ride)
+    cashier.settle()
+    assert cashier.bank.held() == 0
+    (after,) = cashier.payments([hold.id])
+    assert (after.state, after.captured) == (PaymentState.EXPIRED, 0)
+    store.begin()
+    invoice = invoices.find(customer.rider_id, charge.invoice_id or 0)
+    assert (invoice.due, invoice.payment_id) == (SMALLEST - 1, None)
+
+
 def test_a_rest_that_is_refused_is_owed(cashier: Cashier) -> None:
     customer = cashier.customer()
     ride = customer.ride()

@@ -202,7 +202,11 @@ def _cancel_key(intent: PaymentIntent, now: datetime) -> str:
 
 
 def _held(intent: PaymentIntent, now: datetime) -> Intent:
-    """What becomes of a hold that somebody has decided about; one that the bank has given back is cancelled."""
+    """What becomes of a hold that somebody has decided about.
+
+    One that the bank has given back is cancelled. One of which the provider does not take what is wanted, as where that
+    is very little, is given back: it is of no use any more.
+    """
     provider = service.provider()
     ref = intent.ref or ""
     if intent.to_capture is None:
@@ -212,4 +216,5 @@ def _held(intent: PaymentIntent, now: datetime) -> Intent:
     try:
         return provider.capture(ref, intent.to_capture, key=f"capture-{intent.id}")
     except ProviderRefusal:
-        return provider.intent(ref)
+        seen = provider.intent(ref)
+        return provider.cancel_intent(ref, key=_cancel_key(intent, now)) if seen.status is IntentStatus.HELD else seen
