@@ -150,7 +150,7 @@ def asked(**members: Any) -> dict[str, Any]:
 
 def test_what_else_can_be_asked_for() -> None:
     assert asked(capture=False) == {"capture_method": "manual"}
-    assert asked(method="pm_1") == {"payment_method": "pm_1", "confirm": True}
+    assert asked(method="pm_1") == {"payment_method": "pm_1", "confirm": True, "use_stripe_sdk": True}
     assert asked(method="pm_1", off_session=True) == {"payment_method": "pm_1", "confirm": True, "off_session": True}
     assert asked(off_session=True) == {}
     kept = {"payment_method_options": {"card": {"setup_future_usage": "off_session"}}}

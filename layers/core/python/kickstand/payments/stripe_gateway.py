@@ -360,6 +360,8 @@ def _charge(charge: Charge) -> "PaymentIntentCreateParams":
         wanted["confirm"] = True
         if charge.off_session:
             wanted["off_session"] = True
+        else:
+            wanted["use_stripe_sdk"] = True  # where the bank asks, the page or the app goes on by Stripe's own means
     elif charge.save and "card" in charge.types:
         # Said of cards only: a payment that may be made by other means, too, would be refused.
         wanted["payment_method_options"] = {"card": {"setup_future_usage": "off_session"}}
