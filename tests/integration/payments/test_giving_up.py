@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from kickstand.billing import following
+from kickstand.billing.settlement import Means, Wish
 from kickstand.kernel import store
+from kickstand.payments.errors import ProviderUnavailable
 from kickstand.payments.model import PaymentState
 from kickstand.payments.provider import IntentStatus
 from local.server import Tables
-from tests.support.bank import Plastic
+from tests.support.bank import Fault, Plastic
 from tests.support.cashier import Cashier
 
 
@@ -41,3 +43,16 @@ def test_what_was_too_late_once_is_asked_for_again(cashier: Cashier, monkeypatch
     assert following.look(payment.id).state is PaymentState.FAILED
     assert kept.intent.status is IntentStatus.CANCELLED
     assert customer.order(order).payment_id is None
+
+
+def test_what_only_people_can_find_out_is_no_error_of_ours(cashier: Cashier) -> None:
+    customer = cashier.customer()
+    order = customer.deposit()
+    cashier.bank.fail(Fault.UNANSWERED)
+    with pytest.raises(ProviderUnavailable):
+        customer.pay(order, Wish(Means.CARD, key="once"))
+    cashier.advance(hours=21)
+    assert customer.pay(order).state is PaymentState.PROCESSING
+    with pytest.raises(ProviderUnavailable):
+        customer.pay(order, Wish(Means.CARD, key="once"))
+    assert cashier.bank.charged(set(cashier.begun[-1:])) == [order.total]

@@ -125,7 +125,7 @@ def pay(client: ApiClient, user_id: str, document: Purpose, wish: Wish) -> Outco
 
     try:
         return store.again(attempt)
-    except ProviderUnreachable:
+    except (ProviderUnreachable, intents.PaymentUnknown):
         raise ProviderUnavailable from None
 
 
@@ -260,11 +260,11 @@ def _standing(payment_id: int, wish: Wish, order: Order | None) -> Outcome | Non
     """How the payment that is under way stands; ``None`` where it is over, or was given up for another wish."""
     try:
         intent = advance(payment_id)
-    except ProviderUnreachable:
+    except (ProviderUnreachable, intents.PaymentUnknown):
         intent = intents.find(payment_id)
         if intent.ref is not None:
             raise
-        # Whoever has begun it is asking for it in this moment, or has not been heard; its workflow sees to it.
+        # Whoever has begun it asks for it in this moment, or was not heard; its workflow sees to it, or people do.
         return Outcome(PaymentState.PROCESSING, intent, payments.profile(intent.rider_id), order)
     profile = payments.profile(intent.rider_id)
     if intent.is_open and not _fits(intent, wish, order, profile):
