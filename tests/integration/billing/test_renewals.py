@@ -380,6 +380,50 @@ def test_a_payment_under_way_when_it_is_cancelled_pays_one_more_period(
     assert provider.charges() == 1
 
 
+def test_a_bank_that_asks_for_a_rider_who_has_cancelled_is_not_answered(
+    city: City, rider: int, provider: LocalProvider, later: Later
+) -> None:
+    subscription = subscribed(city, rider)
+    provider.save_card(rider, PROVED_ALWAYS)
+    tick()
+    assert settle(rider) is PaymentState.REQUIRES_ACTION
+    later(periods.SOON)
+    tick()
+    waiting = now(rider)
+    assert waiting.event.name == "SubscriptionRenewalWaits"
+    with store.Transaction() as tx:
+        subscriptions.write(tx, waiting, periods.cancelled(waiting, clock.now()))
+    tick()
+    assert settle(rider) is PaymentState.CANCELLED
+    assert now(rider).event.name == "SubscriptionCancelled"  # and no mail says that it could not be renewed
+    tick()
+    (order,) = renewals_of(rider)
+    assert order.state is OrderState.CANCELLED
+    assert now(rider).due_at == subscription.valid_until
+    assert provider.charges() == 0
+
+
+def test_whoever_answers_the_bank_before_the_payment_is_called_back_has_paid(
+    city: City, rider: int, provider: LocalProvider, later: Later
+) -> None:
+    subscribed(city, rider)
+    provider.save_card(rider, PROVED_ALWAYS)
+    tick()
+    assert settle(rider) is PaymentState.REQUIRES_ACTION
+    later(periods.SOON)
+    tick()
+    waiting = now(rider)
+    with store.Transaction() as tx:
+        subscriptions.write(tx, waiting, periods.cancelled(waiting, clock.now()))
+    tick()
+    intent = intents.find(waiting.event.data["payment_id"])
+    assert intent.secret is not None
+    provider.authenticate(intent.secret)
+    assert settle(rider) is PaymentState.SUCCEEDED
+    after = now(rider)
+    assert (after.periods, after.auto_renew) == (2, False)
+
+
 def test_a_renewal_that_somebody_has_cancelled_is_the_last(city: City, rider: int) -> None:
     subscribed(city, rider)
     tick()

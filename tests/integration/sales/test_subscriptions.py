@@ -106,6 +106,13 @@ def test_of_32_at_once_one_wins(city: City, rider: int) -> None:
     assert kept(rider) == winners[0]
 
 
+def test_a_clock_that_is_behind_takes_nobodys_subscription_away(city: City, rider: int) -> None:
+    first = activated(city, rider)
+    with pytest.raises(SubscriptionExists):
+        activated(city, rider, first.valid_from - timedelta(seconds=1))
+    assert kept(rider) == first
+
+
 def test_of_32_that_follow_another_at_once_one_wins(city: City, rider: int) -> None:
     old = activated(city, rider, clock.now() - 40 * DAY)
     found = in_threads(32, lambda _: activated(city, rider))

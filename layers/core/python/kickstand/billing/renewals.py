@@ -105,12 +105,19 @@ def _charge(subscription: Subscription, renewal: Order, card: SavedCard) -> None
 
 
 def _watch(subscription: Subscription, payment_id: int) -> None:
-    """Let the rider know once that the bank asks for the rider; otherwise wait for the payment to tell how it ended."""
+    """Let the rider know once that the bank asks for the rider; otherwise wait for the payment to tell how it ended.
+
+    Where the rider has cancelled meanwhile, nobody is to answer the bank any more.
+    """
     now = clock.now()
     intent = intents.find(payment_id)
     asks = intent.off_session and intent.state is PaymentState.REQUIRES_ACTION
     if asks and subscription.auto_renew and not periods.waits_for(subscription, payment_id):
         _keep(subscription, periods.waiting(subscription, payment_id, now))
+    elif asks and subscription.cancelled_at is not None and intent.deadline > now:
+        with store.Transaction() as tx:  # the link that the rider has must not charge for what was cancelled
+            intents.call_back(tx, intent)
+            subscriptions.write(tx, subscription, periods.looked_after(subscription, now + periods.SOON))
     else:
         soon = intent.off_session and intent.state is PaymentState.CREATED
         _keep(subscription, periods.looked_after(subscription, now + (periods.SOON if soon else periods.LATER)))

@@ -153,6 +153,11 @@ def record(tx: store.Transaction, before: PaymentIntent, after: PaymentIntent) -
     tx.put(PaymentItem.of(after), condition=unchanged, otherwise=store.Contention)
 
 
+def call_back(tx: store.Transaction, intent: PaymentIntent) -> None:
+    """Let the workflow of a payment that is under way give it up, unless the rider is faster."""
+    record(tx, intent, rules.called_back(intent, clock.now()))
+
+
 def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
     """What the provider makes of a payment; nothing is kept.
 

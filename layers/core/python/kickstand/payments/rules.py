@@ -158,6 +158,12 @@ def _trigger_of_hold(intent: PaymentIntent, seen: Intent) -> PaymentTrigger | No
     return None
 
 
+def called_back(intent: PaymentIntent, now: datetime) -> PaymentIntent:
+    """A payment that nobody wants any more: its time is over. Whether it is too late for that, the provider knows."""
+    event = Event.new("PaymentCalledBack", now)
+    return intent.model_copy(update={"deadline": now, "version": intent.version + 1, "updated_at": now, "event": event})
+
+
 def found(intent: PaymentIntent, ref: str | None, now: datetime) -> PaymentIntent:
     """A payment of which somebody has found out how the provider calls it, or that it may be asked for as if anew."""
     news = {"ref": ref} if ref is not None else {"created_at": now}

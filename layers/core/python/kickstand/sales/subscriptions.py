@@ -140,11 +140,13 @@ def extend(tx: store.Transaction, order: Order, at: datetime) -> Subscription:
 def renewal_failed(tx: store.Transaction, order: Order, at: datetime) -> None:
     """Try a renewal again in some days, or give it up, within the transaction that lets go of the order's payment.
 
-    Nothing for an order by which no subscription is being renewed any more.
+    Nothing for an order by which no subscription is being renewed any more. Of one that the rider has cancelled, the
+    agenda sees to the end.
     """
     before = current(order.rider_id)
     if before is not None and before.renewal_id == order.id:
-        write(tx, before, periods.failed(before, at))
+        unwanted = before.cancelled_at is not None
+        write(tx, before, periods.looked_after(before, at) if unwanted else periods.failed(before, at))
 
 
 def _replaceable(rider_id: int, at: datetime) -> tuple[Subscription | None, Order | None]:
@@ -155,7 +157,7 @@ def _replaceable(rider_id: int, at: datetime) -> tuple[Subscription | None, Orde
     before = item.entity
     if before.state is SubscriptionState.ENDED:
         return before, None
-    if before.is_valid(at):
+    if at < before.valid_until:  # wherever it begins: by the clock of whoever was faster, that may be after ``at``
         raise SubscriptionExists
     found = store.load(OrderItem.key(rider_id, before.renewal_id)) if before.renewal_id is not None else None
     if found is None or found.entity.state is not OrderState.PENDING:
