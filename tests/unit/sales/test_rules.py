@@ -117,6 +117,13 @@ def test_an_order_has_so_many_codes_at_most(quantities: tuple[int, ...]) -> None
         rules.voucher_lines([(offer(id=number), each) for number, each in enumerate(quantities, 1)])
 
 
+def test_an_order_costs_what_can_be_written() -> None:
+    dear = offer(price=10**12 // 50, value=10_000)
+    assert len(rules.voucher_lines([(dear, 49)])) == 1
+    with pytest.raises(AmountNotValid):
+        rules.voucher_lines([(dear, 50)])
+
+
 @pytest.mark.parametrize(
     ("currency", "least", "most"), [("NOK", 100, 500_000), ("JPY", 1, 5_000), ("KWD", 1_000, 5_000_000)]
 )

@@ -11,7 +11,10 @@ from kickstand.kernel.money import Currency, VatPercent, round_half_up, vat_insi
 from kickstand.kernel.states import Machine
 from kickstand.sales.errors import OrderClosed
 
-Price = Annotated[int, Field(ge=0, lt=10**12)]
+NO_PRICE: Final = 10**12
+"""Nothing costs as much, in minor units."""
+
+Price = Annotated[int, Field(ge=0, lt=NO_PRICE)]
 """Minor units, VAT included."""
 
 Quantity = Annotated[int, Field(ge=1, le=50)]
@@ -263,7 +266,7 @@ class DiscountCode(BaseModel):
     client_id: int
     code: Annotated[str, Field(pattern=r"^[A-Z0-9_-]{3,40}$")]
     percent: Annotated[int, Field(ge=1, le=100)] | None = None
-    amount: Annotated[int, Field(ge=1, lt=10**12)] | None = None
+    amount: Annotated[int, Field(ge=1, lt=NO_PRICE)] | None = None
     currency: Currency | None = None
     offer_ids: frozenset[int] = frozenset()
     valid_from: datetime

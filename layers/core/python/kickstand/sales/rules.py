@@ -9,6 +9,7 @@ from kickstand.kernel.money import round_half_up
 from kickstand.ledger.model import Account, AccountKind, Movement, Reason
 from kickstand.sales.errors import AmountNotValid, DiscountNotValid, OfferClosed, OrderClosed, OrderInPayment
 from kickstand.sales.model import (
+    NO_PRICE,
     AppliedDiscount,
     DiscountCode,
     Offer,
@@ -66,7 +67,7 @@ def voucher_lines(offers: Sequence[tuple[Offer, int]]) -> tuple[OrderLine, ...]:
 
     Raises:
         OfferClosed: one of the products is no gift code.
-        AmountNotValid: they are too many for an order, or none.
+        AmountNotValid: they are too many for an order, or none, or cost more than anything can.
     """
     wanted: dict[int, tuple[Offer, int]] = {}
     for offer, quantity in offers:
@@ -75,7 +76,10 @@ def voucher_lines(offers: Sequence[tuple[Offer, int]]) -> tuple[OrderLine, ...]:
         wanted[offer.id] = offer, wanted.get(offer.id, (offer, 0))[1] + quantity
     if not 1 <= sum(quantity for _, quantity in wanted.values()) <= MOST_CODES:
         raise AmountNotValid(f"An order has 1 to {MOST_CODES} gift codes")
-    return tuple(_line(offer, quantity) for offer, quantity in wanted.values())
+    lines = tuple(_line(offer, quantity) for offer, quantity in wanted.values())
+    if totals(lines)[0] >= NO_PRICE:
+        raise AmountNotValid("The order costs too much")
+    return lines
 
 
 def _line(offer: Offer, quantity: int) -> OrderLine:
