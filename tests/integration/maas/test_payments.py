@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.ledger import service as ledger
 from kickstand.ledger.model import AccountKind
@@ -450,6 +451,13 @@ def test_what_other_ways_of_paying_cost(api: Client, shop: Shop, bank: Bank) -> 
         assert pay(api, shop, order.id).json["state"] == "CREATED"
     assert asking.calls == [asked, asked, asked]
     assert (by_wallet.write_units, once_more.write_units, asking.write_units) == (17, 0, 0)
+
+
+def test_a_client_whose_network_is_gone(shop: Shop, bank: Bank) -> None:
+    client, _ = shop.city.partner("Other", (99,))
+    identity.ensure_external(client, shop.user)
+    api = maas(access_token(client.id)).with_headers(locale="nb")
+    assert error(pay(api, shop, ids.new_id())) == (404, "system_not_found")
 
 
 def test_nothing_secret_is_logged(api: Client, shop: Shop, bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
