@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from kickstand.billing import rides, service
+from kickstand.billing import rides, rules, service
 from kickstand.billing.model import Charge, ChargeState, Debt, Debts, InvoiceState, RideHold, Subject
 from kickstand.billing.store import ChargeItem, DebtsItem, RideHoldItem
+from kickstand.fleet import service as fleet
 from kickstand.identity.errors import RiderInDebt
 from kickstand.identity.model import ExternalUser
 from kickstand.kernel import store
@@ -60,6 +61,13 @@ def test_a_wallet_that_suffices_pays_at_once(payers: Payers) -> None:
     assert balances(user) == (10_000 - TOTAL, 0)
     assert earned(payers) - before == TOTAL
     assert (payments(user), debts(user)) == ([], None)
+
+
+def test_what_the_wallet_has_paid_says_when(payers: Payers) -> None:
+    made = payers.charge(payers.rental(payers.user(wallet=10_000)))
+    assert made is not None
+    assert made.paid_at == made.recorded_at
+    assert "Paid on " in rules.invoice_document(made, "1-2026-000001", fleet.network(made.network_id), None).standing
 
 
 def test_the_card_pays_what_the_wallet_does_not_hold(payers: Payers) -> None:

@@ -127,7 +127,12 @@ def _begin(
             intents.create(tx, intent)
             payment_id = intent.id
         overdue = intent is None
-    paid = {"paid": by_wallet, "state": InvoiceState.OPEN if rest else InvoiceState.PAID, "payment_id": payment_id}
+    paid = {
+        "paid": by_wallet,
+        "paid_at": charge.recorded_at if by_wallet else None,
+        "state": InvoiceState.OPEN if rest else InvoiceState.PAID,
+        "payment_id": payment_id,
+    }
     invoice = invoice.model_copy(update=paid)
     invoices.create(tx, invoice)
     ledger.post(tx, _booked(charge, wallet, by_wallet))
