@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import count
+from threading import RLock
 from typing import Any, Final
 
 import pytest
@@ -76,6 +77,7 @@ class Bank:
     returned: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self._one = RLock()  # does one thing at a time, whoever asks
         self._numbers = count(1)
         self._answers: dict[str, tuple[Any, datetime, Callable[[], Any]]] = {}
         self._refunds: dict[str, tuple[str, int]] = {}
@@ -266,12 +268,13 @@ class Bank:
     # ── Inside ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _call(self, name: str, work: Callable[[], Any]) -> Any:
-        self.calls.append(name)
-        fault = self.faults.pop(len(self.calls), None)
-        if fault is Fault.LOST:
-            raise ProviderUnreachable
-        self._pass_time()
-        answer = _outcome(work)
+        with self._one:
+            self.calls.append(name)
+            fault = self.faults.pop(len(self.calls), None)
+            if fault is Fault.LOST:
+                raise ProviderUnreachable
+            self._pass_time()
+            answer = _outcome(work)
         if fault is Fault.UNANSWERED:
             raise ProviderUnreachable
         return answer()
