@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kickstand.billing import rides, rules, service
-from kickstand.billing.model import Charge, ChargeState, Debt, Debts, InvoiceState, RideHold, Subject
+from kickstand.billing import invoices, rides, rules, service
+from kickstand.billing.model import Charge, ChargeState, Debt, Debts, Invoice, InvoiceState, RideHold, Subject
 from kickstand.billing.store import ChargeItem, DebtsItem, RideHoldItem
 from kickstand.fleet import service as fleet
 from kickstand.identity.errors import RiderInDebt
@@ -384,6 +384,25 @@ def test_a_hold_and_a_charge_at_the_same_moment_know_of_each_other(
     store.begin()
     assert rides.secure(rental) is None
     assert [each.hold for each in payments(user)] == [False]
+
+
+def test_a_charge_knows_of_a_hold_that_was_decided_in_the_same_moment(
+    payers: Payers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payers.holding(HELD)
+    user = payers.user(Plastic.GOOD)
+    rental, create = payers.rental(user), invoices.create
+
+    def meanwhile(tx: store.Transaction, invoice: Invoice) -> None:
+        monkeypatch.setattr(invoices, "create", create)
+        assert rides.secure(rental) is not None
+        create(tx, invoice)
+
+    monkeypatch.setattr(invoices, "create", meanwhile)
+    payers.charge(rental)
+    (hold,) = payments(user)
+    assert hold.hold
+    assert hold.to_capture == HELD
 
 
 # ── Reservations ─────────────────────────────────────────────────────────────────────────────────────────────────────
