@@ -120,6 +120,15 @@ def test_the_agenda_looks_after_the_workflow_should_have(of: PaymentIntent, at: 
     assert before < at
 
 
+def test_what_is_called_back_is_given_up_soon() -> None:
+    waits = {"state": PaymentState.REQUIRES_ACTION, "off_session": True, "deadline": NOW + rules.OFF_SESSION}
+    later = NOW + timedelta(days=3)
+    assert rules.next_look(intent(**waits), later) == later + timedelta(hours=6)
+    over = rules.called_back(intent(**waits), later)
+    assert rules.next_look(over, later) == later + timedelta(seconds=10)
+    assert rules.due_at(over) == later + timedelta(hours=1)
+
+
 def test_a_hold_is_decided_about_once() -> None:
     decided = rules.wanted(hold(), 3000, 9, NOW)
     assert (decided.to_capture, decided.invoice_id, decided.version) == (3000, 9, 2)

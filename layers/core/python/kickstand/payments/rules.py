@@ -197,6 +197,8 @@ def next_look(intent: PaymentIntent, now: datetime) -> datetime | None:
         planned = [now + _LAST, *(intent.updated_at + each for each in _LOOKS)]
     else:
         planned = [now + _LAST, intent.deadline, *(intent.created_at + each for each in _LOOKS)]
+        if intent.deadline <= now:  # it was called back, and is to be given up soon
+            planned += [intent.updated_at + each for each in _LOOKS]
     return min((each for each in planned if each > now), default=now + _LAST)
 
 
