@@ -169,6 +169,19 @@ def test_a_card_chosen_in_a_payment_is_kept(provider: LocalProvider) -> None:
     assert profile().cards == ()
 
 
+def test_a_card_that_is_leaving_is_not_kept_again_by_a_payment(provider: LocalProvider) -> None:
+    method = provider.save_card(RIDER)
+    store.begin()
+    provider.fail_next()
+    with pytest.raises(ProviderUnavailable):
+        methods.remove(RIDER)
+    assert profile().leaving == (method,)
+    assert exists(method)
+    store.begin()
+    assert methods.adopt_paid(RIDER, method).cards == ()
+    assert profile().cards == ()
+
+
 def test_a_lost_race_is_decided_anew(provider: LocalProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     _, setup = begin()
     provider.confirm(setup.secret or "")
