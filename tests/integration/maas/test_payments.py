@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from kickstand.billing import settlement
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.ledger import service as ledger
 from kickstand.ledger.model import AccountKind
 from kickstand.payments import methods
 from kickstand.payments import service as payments
+from kickstand.payments.model import PaymentState
 from kickstand.sales import orders, subscriptions
 from kickstand.sales.model import OrderState
 from local.server import Tables
@@ -225,6 +227,21 @@ def test_no_bank_is_asked_for_a_second_subscription(api: Client, shop: Shop, ban
     assert pay(api, shop, first.id).json["state"] == "SUCCEEDED"
     assert error(pay(api, shop, second.id)) == (409, "subscription_exists")
     assert (bank.charged(), shop.balance()) == ([PRICE], 0)
+
+
+def test_what_waits_for_a_card_is_given_up_when_there_is_a_subscription(api: Client, shop: Shop, bank: Bank) -> None:
+    first, second = shop.order(), shop.order()
+    pay(api, shop, first.id)
+    (ref,) = bank.payments
+    shop.fill(PRICE)
+    assert pay(api, shop, second.id, "wallet").json["state"] == "SUCCEEDED"
+    store.begin()
+    payment_id = shop.now(first).payment_id
+    assert payment_id is not None
+    assert settlement.advance(payment_id).state is PaymentState.CANCELLED  # as the page does, or the workflow
+    bank.choose(ref)
+    assert error(pay(api, shop, first.id)) == (409, "subscription_exists")
+    assert (bank.charged(), shop.balance()) == ([], 0)
 
 
 @pytest.mark.parametrize(

@@ -315,14 +315,28 @@ def _advance(payment_id: int, *, at_once: bool) -> PaymentIntent:
     intent = intents.find(payment_id)
     if intent.is_open or intent.state is PaymentState.HELD:
         _expect_booking(intent)
-        seen_as = intent.model_copy(update={"deadline": clock.now()}) if at_once else intent
         profile = payments.ensure_customer(payments.profile(intent.rider_id))
+        unwanted = at_once or _is_in_vain(intent)
+        seen_as = intent.model_copy(update={"deadline": clock.now()}) if unwanted else intent
         after = intents.observe(seen_as, profile)
         if after is not seen_as:
             before, intent = intent, after.model_copy(update={"deadline": intent.deadline})
             _decide(before, intent)
     _afterwards(intent)
     return intent
+
+
+def _is_in_vain(intent: PaymentIntent) -> bool:
+    """Whether nothing can come of a payment that waits for its rider: a subscription, and there is one by now."""
+    if intent.state not in _WAITING or intent.purpose.kind is not PurposeKind.ORDER:
+        return False
+    if orders.find(intent.rider_id, intent.purpose.id).kind is not OrderKind.SUBSCRIPTION:
+        return False
+    try:
+        subscriptions.check_free(intent.rider_id)
+    except SubscriptionExists:
+        return True
+    return False
 
 
 def _expect_booking(intent: PaymentIntent) -> None:
