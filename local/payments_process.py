@@ -7,7 +7,6 @@ folder, whoever runs it. Here it listens on the loopback interface and keeps it 
 import argparse
 import os
 import pickle
-import sys
 import threading
 from pathlib import Path
 
@@ -27,7 +26,9 @@ def main() -> None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # nothing ever comes; it ends when the other side of the pipe is closed
+    # Nothing ever comes: it ends when the other side of the pipe is closed. Not by way of ``sys.stdin``, whose lock the
+    # interpreter wants when it ends.
+    os.read(0, 1)
     os._exit(0)
 
 

@@ -159,3 +159,4 @@ def test_what_is_paid_outlives_a_restart(tmp_path: Path, monkeypatch: pytest.Mon
             state.close()
     stripe_gateway.forget_keys()
     assert len(refs) == 1
+    assert "Fatal" not in (tmp_path / "payments.log").read_text()  # it ends as a process should
