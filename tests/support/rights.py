@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 
+from kickstand.fleet import service as fleet
+from kickstand.payments import stripe_gateway
 from local.functions import Functions
 from tools.cfn_rules._template import listed, target
 from tools.cloudformation import load
@@ -59,6 +61,8 @@ def recorded(patch: pytest.MonkeyPatch) -> Iterator[Asked]:
     invoke, call = Functions.invoke, BaseClient._make_api_call  # type: ignore[attr-defined]  # where every call passes
 
     def noted_invoke(self: Functions, arn: str, event: Any) -> Any:
+        stripe_gateway.forget_keys()  # deployed, each function has a memory of its own, and it may be new
+        fleet._networks.clear()
         token = _running.set(self._functions[arn][0].handler)
         try:
             return invoke(self, arn, event)
