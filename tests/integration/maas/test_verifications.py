@@ -111,6 +111,16 @@ def test_an_address_for_mails_is_verified_by_a_code(api: Client) -> None:
     assert (told["data"]["email"], told["data"]["emailVerified"]) == (MAIL, True)
 
 
+@pytest.mark.parametrize("entered", ["", " ", "12345", "1234567", "abcdef", "\u0661\u0662\u0663\u0664\u0665\u0666"])
+def test_what_cannot_be_a_code_is_no_attempt(api: Client, entered: str) -> None:
+    started = call(api, "start_verify_email", {"email": MAIL}).json
+    code = mails()[0].body[:6]
+    for _ in range(6):
+        reply = call(api, "verify_email", {"state": started["state"], "code": entered})
+        assert error(reply) == (400, "invalid_verification")
+    assert call(api, "verify_email", {"state": started["state"], "code": f" {code[:3]}-{code[3:]} "}).status == 200
+
+
 def test_who_asks_too_often_has_to_wait(api: Client) -> None:
     call(api, "start_verify_phone_number", {"phoneNumber": PHONE})
     reply = call(api, "start_verify_phone_number", {"phoneNumber": PHONE})

@@ -151,6 +151,18 @@ def check_open(verification: Verification | None, state: str, now: datetime) -> 
     return verification
 
 
+def entered(code: str) -> str:
+    """A code as a user has entered it, without the blanks and hyphens by which people group digits.
+
+    Raises:
+        CodeRefused: it is none that could have been sent, so nothing has been guessed.
+    """
+    digits = re.sub(r"[\s-]", "", code)
+    if not (len(digits) == CODE_LENGTH and digits.isascii() and digits.isdecimal()):
+        raise CodeRefused(f"A code has {CODE_LENGTH} digits")
+    return digits
+
+
 def proved_by(verification: Verification, state: str, code: str) -> str | None:
     """The value that a code proves to be the user's; ``None`` where it is not the code that was sent there."""
     kept, value = verification.code_digest, verification.value

@@ -68,7 +68,7 @@ def complete(client: ApiClient, external_id: str, channel: Channel, state: str, 
         before = load(client, external_id, lambda rider_id: VerificationItem.key(rider_id, channel))
         now = clock.now()
         verification = rules.check_open(_latest(before, channel), state, now)
-        value = rules.proved_by(verification, state, code.strip())
+        value = rules.proved_by(verification, state, rules.entered(code))
         if value is None:
             failed = rules.failed(verification)
             count_failure(failed)
