@@ -1,15 +1,20 @@
-"""What nobody waits for is asked for within the hour, also where its workflow was never started."""
+"""What nobody looks at any more, and what nobody remembers any more: workflows that were lost, keys that are old."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from kickstand.billing import following, rides
+from kickstand.billing.settlement import Means, Wish
 from kickstand.kernel import store
 from kickstand.ledger.model import AccountKind
 from kickstand.payments import holds
+from kickstand.payments.errors import KeyReused
 from kickstand.payments.model import PaymentState
+from kickstand.payments.provider import IntentStatus
 from local.server import Tables
+from tests.support.bank import Plastic
 from tests.support.cashier import Cashier
 
 
@@ -51,3 +56,33 @@ def test_a_hold_that_is_decided_about_before_it_is_asked_for_is_carried_out(cash
     (payment,) = cashier.payments([hold.id])
     assert (payment.state, payment.captured) == (PaymentState.SUCCEEDED, 400)
     assert agenda(cashier, minutes=61) == 0
+
+
+def test_what_is_still_undecided_is_looked_at_again_hours_later(cashier: Cashier) -> None:
+    customer = cashier.customer(Plastic.PROVED)
+    payment = customer.pay(customer.deposit()).payment
+    assert payment is not None
+    kept = cashier.bank.payments[payment.ref or ""]
+    kept.intent = replace(kept.intent, status=IntentStatus.PROCESSING)
+    assert agenda(cashier, minutes=91) == 1
+    assert agenda(cashier, minutes=5) == 0
+    assert agenda(cashier, hours=6) == 1
+    kept.intent = replace(kept.intent, status=IntentStatus.WAITING_FOR_RIDER)
+    cashier.bank.prove(payment.ref or "")
+    assert agenda(cashier, hours=6) == 1
+    assert customer.balance() == payment.amount
+
+
+def test_a_key_of_a_client_is_known_for_a_day(cashier: Cashier) -> None:
+    customer = cashier.customer()
+    first, second = customer.deposit(), customer.deposit()
+    customer.pay(first, Wish(Means.CARD, key="once"))
+    with pytest.raises(KeyReused):
+        customer.pay(second, Wish(Means.CARD, key="once"))
+    cashier.advance(hours=24, seconds=1)
+    third = customer.deposit()
+    outcome = customer.pay(third, Wish(Means.CARD, key="once"))
+    assert outcome.order is not None
+    assert outcome.order.id == third.id
+    assert customer.pay(third, Wish(Means.CARD, key="once")).state is PaymentState.SUCCEEDED
+    assert customer.balance() == first.total + third.total
