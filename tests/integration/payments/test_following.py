@@ -107,7 +107,7 @@ def test_a_new_payment_starts_its_workflow_and_a_change_wakes_it(
     monkeypatch.setattr(gateway, "wake_workflow", woken.append)
     _, payment = waiting(cashier)
     first = payment.model_copy(
-        update={"version": 1, "event": payment.event.model_copy(update={"name": "PaymentCreated"})}
+        update={"version": 1, "event": payment.event.model_copy(update={"id": ids.new_id(), "name": "PaymentCreated"})}
     )
     reactions.follow_payments(batch((None, PaymentItem.of(first))), None)
     assert (started, woken) == ([payment.id], [])
