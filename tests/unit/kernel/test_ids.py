@@ -73,3 +73,18 @@ def test_what_is_no_token_names_nothing(text: str) -> None:
 @pytest.mark.parametrize("token", ["", "A" * 42, "A" * 44, "A" * 42 + "=", "A" * 42 + "é", "A" * 42 + "\n"])
 def test_a_token_has_its_length_and_its_letters(token: str) -> None:
     assert ids.id_in(token) is None
+
+
+def test_a_process_never_draws_an_id_twice_and_they_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    drawn = [ids.new_id() for _ in range(20_000)]
+    assert drawn == sorted(set(drawn))
+    assert ids.created_at(drawn[-1]) - now < timedelta(seconds=1)
+
+
+def test_ids_follow_a_clock_that_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = clock.now()
+    ids.new_id()
+    monkeypatch.setattr(clock, "now", lambda: now - timedelta(days=1))
+    assert now - ids.created_at(ids.new_id()) >= timedelta(days=1)
