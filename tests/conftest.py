@@ -13,7 +13,7 @@ from kickstand.kernel import aws as aws_clients
 from kickstand.kernel import items
 from local.server import Tables
 from local.testing import running_tables
-from tests.support import tables
+from tests.support import quick_moto, tables
 from tests.support.provider import provider, provider_place
 
 __all__ = ["aws", "engine", "provider", "provider_place"]
@@ -65,6 +65,7 @@ os.environ.update(
 
 # Every test has connections of its own; what AWS's services look like is read once for all of them.
 setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))  # noqa: B010
+quick_moto.install()
 
 
 @pytest.fixture
