@@ -33,7 +33,7 @@ reset: .venv/.ready ## Forget the state of the local platform
 
 # ── proof ─────────────────────────────────────────────────────────────────────────────────────────
 # Files go to the cores in their order, so that the quick ones of tests/unit fill what the slow ones leave.
-test: .venv/.ready .venv-sam/.ready engine ## Run the tests (about seven minutes on two cores)
+test: .venv/.ready .venv-sam/.ready engine ## Run the tests (about eight minutes on two cores)
 	@$(PY) -m pytest -q -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: .venv/.ready .venv-sam/.ready engine ## Run the tests that take minutes each
