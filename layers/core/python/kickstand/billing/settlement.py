@@ -303,25 +303,23 @@ def advance(payment_id: int) -> PaymentIntent:
         PaymentNotFound: there is none.
         ProviderUnreachable: the provider did not say; nothing has changed.
     """
-    return store.again(lambda: _advance(payment_id, at_once=False))
+    return store.again(lambda: _advance(payment_id, unwanted=False))
 
 
 def give_up(payment_id: int) -> PaymentIntent:
     """Give a payment up, if it is not too late; answers how it stands then."""
-    return store.again(lambda: _advance(payment_id, at_once=True))
+    return store.again(lambda: _advance(payment_id, unwanted=True))
 
 
-def _advance(payment_id: int, *, at_once: bool) -> PaymentIntent:
+def _advance(payment_id: int, *, unwanted: bool) -> PaymentIntent:
     intent = intents.find(payment_id)
     if intent.is_open or intent.state is PaymentState.HELD:
         _expect_booking(intent)
         profile = payments.ensure_customer(payments.profile(intent.rider_id))
-        unwanted = at_once or _is_in_vain(intent)
-        seen_as = intent.model_copy(update={"deadline": clock.now()}) if unwanted else intent
-        after = intents.observe(seen_as, profile)
-        if after is not seen_as:
-            before, intent = intent, after.model_copy(update={"deadline": intent.deadline})
-            _decide(before, intent)
+        after = intents.observe(intent, profile, unwanted=unwanted or _is_in_vain(intent))
+        if after is not intent:
+            _decide(intent, after)
+            intent = after
     _afterwards(intent)
     return intent
 

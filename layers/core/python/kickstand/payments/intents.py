@@ -158,27 +158,29 @@ def call_back(tx: store.Transaction, intent: PaymentIntent) -> None:
     record(tx, intent, rules.called_back(intent, clock.now()))
 
 
-def observe(intent: PaymentIntent, profile: PaymentProfile) -> PaymentIntent:
+def observe(intent: PaymentIntent, profile: PaymentProfile, *, unwanted: bool = False) -> PaymentIntent:
     """What the provider makes of a payment; nothing is kept.
 
     A payment that the provider does not know yet is asked for, under a key of its own, so that whoever asks again gets
-    the same one. One whose time is over is given up at the provider first, and is over here only if it is there. Of a
-    hold, what somebody wants is captured, or it is released.
+    the same one. One that is unwanted, or whose time is over, is given up at the provider first, and is over here only
+    if it is there. Of a hold, what somebody wants is captured, or it is released.
 
     Args:
         intent: the payment.
         profile: its rider's, with a customer.
+        unwanted: whether it is to be given up, if it is not too late.
 
     Raises:
         ProviderUnreachable: the provider did not say.
         PaymentUnknown: it was asked for so long ago that asking again might take the money twice.
     """
     now = clock.now()
-    seen = _held(intent, now) if intent.state is PaymentState.HELD else _open(intent, profile, now)
+    held = intent.state is PaymentState.HELD
+    seen = _held(intent, now) if held else _open(intent, profile, now, unwanted=unwanted)
     return rules.observed(intent, seen, now)
 
 
-def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime) -> Intent:
+def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime, *, unwanted: bool) -> Intent:
     provider = service.provider()
     if intent.ref is not None:
         seen = provider.intent(intent.ref)
@@ -186,7 +188,7 @@ def _open(intent: PaymentIntent, profile: PaymentProfile, now: datetime) -> Inte
         raise PaymentUnknown
     else:
         seen = _asked_for(intent, profile)
-    if rules.is_over_for(intent, seen, now) and seen.ref is not None:
+    if rules.is_over_for(intent, seen, now, unwanted=unwanted) and seen.ref is not None:
         given_up = provider.cancel_intent(seen.ref, key=_cancel_key(intent, now))
         seen = replace(given_up, decline=given_up.decline or seen.decline)
     return seen

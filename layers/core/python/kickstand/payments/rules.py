@@ -70,8 +70,8 @@ def charge(intent: PaymentIntent, customer: str) -> Charge:
     )
 
 
-def is_over_for(intent: PaymentIntent, seen: Intent, now: datetime) -> bool:
-    """Whether a payment is to be given up at the provider: its time is over, or its card was declined.
+def is_over_for(intent: PaymentIntent, seen: Intent, now: datetime, *, unwanted: bool = False) -> bool:
+    """Whether a payment is to be given up at the provider: it is unwanted, its time is over, or its card was declined.
 
     Where the client chooses what to pay with, it may choose again until the time is over. A hold that has been decided
     about waits for nobody: what it does not bring is to be had in another way.
@@ -79,7 +79,7 @@ def is_over_for(intent: PaymentIntent, seen: Intent, now: datetime) -> bool:
     if seen.status not in _WAITING or seen.ref is None:
         return False
     declined = seen.status is IntentStatus.WAITING_FOR_METHOD and seen.decline is not None and intent.card is not None
-    return declined or now >= intent.deadline or intent.to_capture is not None
+    return unwanted or declined or now >= intent.deadline or intent.to_capture is not None
 
 
 def observed(intent: PaymentIntent, seen: Intent, now: datetime) -> PaymentIntent:
