@@ -575,7 +575,7 @@ def test_those_that_fail_do_not_fill_the_agenda(
     city: City, rider: int, broken: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tick()
-    monkeypatch.setattr("kickstand.sales.store.SHARDS", 1)
+    monkeypatch.setattr("kickstand.kernel.items.SHARDS", 1)
     monkeypatch.setattr(subscriptions, "SHARDS", 1)
     monkeypatch.setattr(subscriptions, "_MOST_DUE", 1)
     funded(city, rider, PRICE)

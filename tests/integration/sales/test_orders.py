@@ -13,6 +13,7 @@ from kickstand.fleet import service as fleet
 from kickstand.fleet.errors import NetworkNotFound
 from kickstand.kernel import clock, store
 from kickstand.kernel.errors import Contention, DomainError
+from kickstand.kernel.items import shard
 from kickstand.ledger import service as ledger
 from kickstand.ledger.errors import AlreadyPosted
 from kickstand.ledger.model import AccountKind
@@ -29,7 +30,7 @@ from kickstand.sales.errors import (
 )
 from kickstand.sales.model import GiftLetter, OfferState, Order, OrderState, VoucherState
 from kickstand.sales.orders import OrderBy
-from kickstand.sales.store import DiscountCodeItem, DiscountUseItem, GiftLetterItem, OrderItem, VoucherItem, due, shard
+from kickstand.sales.store import DiscountCodeItem, DiscountUseItem, GiftLetterItem, OrderItem, VoucherItem, due
 from local.server import Tables
 from tests.support.capacity import measured
 from tests.support.city import City

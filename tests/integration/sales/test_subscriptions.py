@@ -11,6 +11,7 @@ from kickstand.identity import service as identity
 from kickstand.identity.errors import RiderNotFound
 from kickstand.kernel import clock, store
 from kickstand.kernel.errors import Contention, DomainError
+from kickstand.kernel.items import shard
 from kickstand.sales import orders, periods, subscriptions
 from kickstand.sales.errors import (
     NotCancellable,
@@ -20,7 +21,7 @@ from kickstand.sales.errors import (
     SubscriptionRequired,
 )
 from kickstand.sales.model import Order, OrderKind, OrderState, Subscription, SubscriptionState
-from kickstand.sales.store import EndedSubscriptionItem, OrderItem, SubscriptionItem, due, shard
+from kickstand.sales.store import EndedSubscriptionItem, OrderItem, SubscriptionItem, due
 from local.server import Tables
 from tests.support.capacity import measured
 from tests.support.city import City

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Generic, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 from pynamodb.attributes import Attribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.connection.base import MetaTable
 from pynamodb.connection.table import TableConnection
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import MetaModel, Model
 
 T = TypeVar("T")
@@ -234,6 +235,28 @@ class Key(Generic[ItemType]):
     def address(self) -> tuple[str, str, str]:
         """What identifies the item among all tables."""
         return self.table, self.pk, self.sk
+
+
+SHARDS: Final = 8
+"""Parts of an agenda: one partition for everything that waits would slow down all who wait."""
+
+
+def shard(identifier: int) -> str:
+    """The part of its table's agenda in which what is named so waits."""
+    return str(identifier % SHARDS)
+
+
+class AgendaIndex(GlobalSecondaryIndex[Any]):
+    """What has to be looked at, by when; only items that wait for something have an ``agenda``, their :func:`shard`."""
+
+    class Meta:
+        """The index."""
+
+        index_name = "agenda"
+        projection = KeysOnlyProjection()
+
+    agenda = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
 
 
 _connection: Connection | None = None

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from kickstand.kernel import clock, store
+from kickstand.kernel.items import SHARDS
 from kickstand.payments import gateway, rules
 from kickstand.payments.model import PaymentIntent
-from kickstand.payments.store import SHARDS, ParkedPaymentItem, PaymentItem, PaymentWaitItem, RefundItem, due_in
+from kickstand.payments.store import ParkedPaymentItem, PaymentItem, PaymentWaitItem, RefundItem, due_in
 
 _WAITS_KEPT: Final = timedelta(days=60)
 _MOST: Final = 100

@@ -1,14 +1,13 @@
 """Items of the payments table."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.kernel.events import Event
-from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import AgendaIndex, Entity, Item, Key, Value, shard, table_meta
 from kickstand.payments import rules
 from kickstand.payments.model import (
     PaymentIntent,
@@ -19,9 +18,6 @@ from kickstand.payments.model import (
     RefundState,
     SetupOwner,
 )
-
-SHARDS: Final = 8
-"""Parts of the agenda."""
 
 
 class PaymentsItem(Item[Entity]):
@@ -56,19 +52,6 @@ class SetupOwnerItem(PaymentsItem[SetupOwner]):
     def key(setup_id: int) -> Key["SetupOwnerItem"]:
         """Where the owner of a setup is kept."""
         return Key(SetupOwnerItem, f"SETUP#{setup_id}", "SETUP")
-
-
-class AgendaIndex(GlobalSecondaryIndex[Any]):
-    """What has to be looked at, by when; in shards, as everything that is under way is in it."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "agenda"
-        projection = KeysOnlyProjection()
-
-    agenda = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
 
 
 # ── Payments ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,7 +145,7 @@ def due_in(shard: int, now: datetime, most: int) -> tuple[list[int], list[int]]:
 
 def on_agenda(identifier: int, at: datetime | None) -> dict[str, Any]:
     """The keys of the index for what somebody has to look at then; none for what nobody has to."""
-    return {} if at is None else {"agenda": str(identifier % SHARDS), "due_at": at}
+    return {} if at is None else {"agenda": shard(identifier), "due_at": at}
 
 
 class PaymentRequestItem(PaymentsItem[PaymentRequest]):

@@ -1,15 +1,14 @@
 """Items of the sales table."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from kickstand.kernel import store
 from kickstand.kernel.events import Event
-from kickstand.kernel.items import Entity, Item, Key, Value, table_meta
+from kickstand.kernel.items import AgendaIndex, Entity, Item, Key, Value, shard, table_meta
 from kickstand.sales.model import (
     DiscountCode,
     GiftLetter,
@@ -24,31 +23,11 @@ from kickstand.sales.model import (
     VoucherState,
 )
 
-SHARDS: Final = 8
-
 
 class SalesItem(Item[Entity]):
     """Anything in the sales table."""
 
     Meta = table_meta("SALES_TABLE")
-
-
-class AgendaIndex(GlobalSecondaryIndex[Any]):
-    """What has to be done, by time; only items that wait for something have an ``agenda``, their :func:`shard`."""
-
-    class Meta:
-        """The index."""
-
-        index_name = "agenda"
-        projection = KeysOnlyProjection()
-
-    agenda = UnicodeAttribute(hash_key=True)
-    due_at = UnicodeAttribute(range_key=True)
-
-
-def shard(identifier: int) -> str:
-    """The part of the agenda in which what is named so waits: one partition would slow down all at once."""
-    return str(identifier % SHARDS)
 
 
 # ── Offers ───────────────────────────────────────────────────────────────────────────────────────────────────────────

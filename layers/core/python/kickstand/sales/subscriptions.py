@@ -9,11 +9,12 @@ from kickstand.clients.model import ApiClient
 from kickstand.fleet import service as fleet
 from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
+from kickstand.kernel.items import SHARDS
 from kickstand.sales import periods
 from kickstand.sales import store as sales
 from kickstand.sales.errors import OrderClosed, SubscriptionExists, SubscriptionNotFound, SubscriptionRequired
 from kickstand.sales.model import Order, OrderState, Subscription, SubscriptionState
-from kickstand.sales.store import SHARDS, EndedSubscriptionItem, OrderItem, SubscriptionItem
+from kickstand.sales.store import EndedSubscriptionItem, OrderItem, SubscriptionItem
 
 _MOST_DUE: Final = 1_000
 _POSTPONED: Final = timedelta(minutes=30)
