@@ -11,7 +11,7 @@ from kickstand.billing import settlement
 from kickstand.kernel import clock, store
 from kickstand.ledger import service as ledger
 from kickstand.ledger.errors import InsufficientFunds
-from kickstand.ledger.model import Account, AccountKind
+from kickstand.ledger.model import Account
 from kickstand.payments import intents
 from kickstand.payments import service as payments
 from kickstand.payments.model import PaymentState, Purpose, PurposeKind, SavedCard
@@ -70,7 +70,7 @@ def _order(subscription: Subscription) -> None:
 
 
 def _pay(subscription: Subscription, renewal: Order) -> None:
-    wallet = Account(kind=AccountKind.WALLET, holder_id=renewal.rider_id, currency=renewal.currency)
+    wallet = Account.wallet(renewal.rider_id, renewal.currency)
     payments.expect_profile(renewal.rider_id)
     if renewal.total == 0 or ledger.balance(wallet) >= renewal.total:
         try:

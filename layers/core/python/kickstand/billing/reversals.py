@@ -5,7 +5,7 @@ from kickstand.billing.errors import CreditRefused
 from kickstand.fleet import service as fleet
 from kickstand.kernel import clock, store
 from kickstand.ledger import service as ledger
-from kickstand.ledger.model import Account, AccountKind, Movement, Reason
+from kickstand.ledger.model import Account, Movement, Reason
 from kickstand.payments import intents, refunds
 from kickstand.payments.model import PaymentIntent, PurposeKind, Refund, RefundState
 from kickstand.payments.provider import ProviderUnreachable
@@ -80,7 +80,7 @@ def advance(refund_id: int) -> Refund:
         with store.Transaction() as tx:
             refunds.record(tx, intent, before, after)
             if after.state is RefundState.FAILED:
-                wallet = Account(kind=AccountKind.WALLET, holder_id=intent.rider_id, currency=intent.currency)
+                wallet = Account.wallet(intent.rider_id, intent.currency)
                 back = _movement(before, f"refund-{refund_id}-failed", _provider(intent), wallet, intent)
                 ledger.post(tx, [back])
         return after
@@ -101,8 +101,8 @@ def look(payment_id: int) -> None:
 
 def _taken_from(intent: PaymentIntent) -> tuple[Account, int | None]:
     """Whose money it is that a payment has brought, and the invoice of it."""
-    wallet = Account(kind=AccountKind.WALLET, holder_id=intent.rider_id, currency=intent.currency)
-    revenue = Account(kind=AccountKind.REVENUE, holder_id=intent.network_id, currency=intent.currency)
+    wallet = Account.wallet(intent.rider_id, intent.currency)
+    revenue = Account.revenue(intent.network_id, intent.currency)
     if intent.purpose.kind is PurposeKind.INVOICE:
         return revenue, intent.purpose.id
     if intent.purpose.kind is PurposeKind.HOLD:
@@ -116,7 +116,7 @@ def _taken_from(intent: PaymentIntent) -> tuple[Account, int | None]:
 
 
 def _provider(intent: PaymentIntent) -> Account:
-    return Account(kind=AccountKind.PROVIDER, holder_id=intent.network_id, currency=intent.currency)
+    return Account.provider(intent.network_id, intent.currency)
 
 
 def _movement(refund: Refund, name: str, source: Account, target: Account, intent: PaymentIntent) -> Movement:

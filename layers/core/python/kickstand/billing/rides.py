@@ -20,7 +20,7 @@ from kickstand.kernel import clock, store
 from kickstand.kernel.events import Event
 from kickstand.ledger import service as ledger
 from kickstand.ledger.errors import InsufficientFunds
-from kickstand.ledger.model import Account, AccountKind, Movement, Reason
+from kickstand.ledger.model import Account, Movement, Reason
 from kickstand.payments import holds, intents
 from kickstand.payments import service as payments
 from kickstand.payments.model import PaymentIntent, PaymentProfile, PaymentState, Purpose, PurposeKind
@@ -62,7 +62,7 @@ def _charge(charge: Charge, external_id: str | None) -> Charge:
 
 
 def _charge_once(charge: Charge, key: str | None) -> Charge:
-    wallet = _wallet(charge.rider_id, charge.fare.currency)
+    wallet = Account.wallet(charge.rider_id, charge.fare.currency)
     store.expect(ChargeItem.key_of(charge), DebtsItem.key(charge.rider_id), RideHoldItem.key(charge.id))
     payments.expect_profile(charge.rider_id)
     ledger.expect(wallet)
@@ -144,8 +144,8 @@ def _begin(
 
 def _booked(charge: Charge, wallet: Account, by_wallet: int) -> list[Movement]:
     """What a ride costs is owed; what the wallet holds is paid at once."""
-    debt = _debt(charge.rider_id, charge.fare.currency)
-    revenue = Account(kind=AccountKind.REVENUE, holder_id=charge.network_id, currency=charge.fare.currency)
+    debt = Account.debt(charge.rider_id, charge.fare.currency)
+    revenue = Account.revenue(charge.network_id, charge.fare.currency)
     name = f"{charge.subject}-{charge.id}"
     owed = Movement(
         id=name,
@@ -160,14 +160,6 @@ def _booked(charge: Charge, wallet: Account, by_wallet: int) -> list[Movement]:
         return [owed]
     paid = {"id": f"{name}-wallet", "source": wallet, "target": debt, "amount": by_wallet, "reason": Reason.SETTLEMENT}
     return [owed, owed.model_copy(update=paid)]
-
-
-def _wallet(rider_id: int, currency: str) -> Account:
-    return Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=currency)
-
-
-def _debt(rider_id: int, currency: str) -> Account:
-    return Account(kind=AccountKind.DEBT, holder_id=rider_id, currency=currency)
 
 
 def _draft(invoice: Invoice, amount: int, profile: PaymentProfile) -> PaymentIntent | None:
@@ -277,7 +269,7 @@ def collect(rider_id: int, how: Collection = REST) -> None:
     due = [debt for debt in _debts(rider_id).debts if how.overdue or not debt.overdue]
     for debt in due:
         invoices.expect(debt.invoice_id)
-        ledger.expect(_wallet(rider_id, debt.currency))
+        ledger.expect(Account.wallet(rider_id, debt.currency))
     for debt in due:
         store.again(partial(_collect, rider_id, debt.invoice_id, how))
 
@@ -286,7 +278,7 @@ def _collect(rider_id: int, invoice_id: int, how: Collection) -> None:
     invoice = invoices.find(rider_id, invoice_id)
     if not invoice.due or invoice.payment_id is not None:
         return
-    wallet = _wallet(rider_id, invoice.currency)
+    wallet = Account.wallet(rider_id, invoice.currency)
     by_wallet = min(ledger.balance(wallet), invoice.due)
     if by_wallet:
         with _anew(), store.Transaction() as tx:
@@ -311,7 +303,7 @@ def pay_off(tx: store.Transaction, invoice: Invoice, amount: int, source: Accoun
         Contention: the invoice or the rider's debts have changed.
     """
     now = clock.now()
-    debt = _debt(invoice.rider_id, invoice.currency)
+    debt = Account.debt(invoice.rider_id, invoice.currency)
     movement = Movement(
         id=name, source=source, target=debt, amount=amount, reason=Reason.SETTLEMENT, document=invoice.id, at=now
     )

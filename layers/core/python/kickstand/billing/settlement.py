@@ -18,7 +18,7 @@ from kickstand.identity import service as identity
 from kickstand.kernel import clock, store
 from kickstand.ledger import service as ledger
 from kickstand.ledger.errors import InsufficientFunds
-from kickstand.ledger.model import Account, AccountKind, Movement, Reason
+from kickstand.ledger.model import Account, Movement, Reason
 from kickstand.payments import intents, methods
 from kickstand.payments import rules as payment_rules
 from kickstand.payments import service as payments
@@ -157,7 +157,7 @@ def _pay_order(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
     orders.payable(order, clock.now())
     if order.kind is OrderKind.SUBSCRIPTION:
         subscriptions.check_free(rider_id)  # before a bank is asked for money that would have to be given back
-    wallet = _wallet(order)
+    wallet = Account.wallet(order.rider_id, order.currency)
     if order.total == 0 or _by_wallet(wish, wallet, order.total, allowed=order.kind is not OrderKind.WALLET_DEPOSIT):
         return Outcome(PaymentState.SUCCEEDED, None, profile, from_wallet(order, wish.auto_renew))
     intent = _draft(wish, profile, order, document, order.total)
@@ -179,7 +179,7 @@ def _pay_invoice(rider_id: int, document: Purpose, wish: Wish) -> Outcome:
         raise InvoiceNotFound  # a credit note is nothing to be paid
     if invoice.due == 0:
         return Outcome(PaymentState.SUCCEEDED, None, profile, None)
-    wallet = _wallet(invoice)
+    wallet = Account.wallet(invoice.rider_id, invoice.currency)
     if _by_wallet(wish, wallet, invoice.due, allowed=True):
         with store.Transaction() as tx:
             rides.pay_off(tx, invoice, invoice.due, wallet, f"invoice-{invoice.id}-{invoice.version}")
@@ -206,10 +206,6 @@ def _begin(intent: PaymentIntent, wish: Wish, profile: PaymentProfile, document:
     intents.expect(intent.id)
     _expect_booking(intent)
     return Outcome.of(advance(intent.id), profile, document if isinstance(document, Order) else None)
-
-
-def _wallet(document: Order | Invoice) -> Account:
-    return Account(kind=AccountKind.WALLET, holder_id=document.rider_id, currency=document.currency)
 
 
 def _by_wallet(wish: Wish, wallet: Account, amount: int, *, allowed: bool) -> bool:
@@ -366,7 +362,7 @@ def _decide(before: PaymentIntent, after: PaymentIntent) -> None:
 
 
 def _book(tx: store.Transaction, intent: PaymentIntent) -> None:
-    provider = Account(kind=AccountKind.PROVIDER, holder_id=intent.network_id, currency=intent.currency)
+    provider = Account.provider(intent.network_id, intent.currency)
     if intent.purpose.kind is PurposeKind.ORDER:
         _fulfil(tx, orders.find(intent.rider_id, intent.purpose.id), provider)
         return
@@ -424,7 +420,7 @@ def from_wallet(order: Order, auto_renew: bool | None = None) -> Order:
     if auto_renew is not None:
         order = order.model_copy(update={"auto_renew": auto_renew})
     with store.Transaction() as tx:
-        return _fulfil(tx, order, _wallet(order))
+        return _fulfil(tx, order, Account.wallet(order.rider_id, order.currency))
 
 
 def _fulfil(tx: store.Transaction, order: Order, source: Account) -> Order:
@@ -446,8 +442,8 @@ def _credit(tx: store.Transaction, intent: PaymentIntent) -> None:
         orders.fail(tx, order)
     movement = Movement(
         id=f"payment-{intent.id}",
-        source=Account(kind=AccountKind.PROVIDER, holder_id=intent.network_id, currency=intent.currency),
-        target=Account(kind=AccountKind.WALLET, holder_id=intent.rider_id, currency=intent.currency),
+        source=Account.provider(intent.network_id, intent.currency),
+        target=Account.wallet(intent.rider_id, intent.currency),
         amount=intent.captured,
         reason=Reason.CORRECTION,
         document=intent.purpose.id,

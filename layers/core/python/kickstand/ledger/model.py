@@ -47,6 +47,26 @@ class Account(BaseModel):
     holder_id: int
     currency: Currency
 
+    @classmethod
+    def wallet(cls, rider_id: int, currency: str) -> Self:
+        """A rider's wallet."""
+        return cls(kind=AccountKind.WALLET, holder_id=rider_id, currency=currency)
+
+    @classmethod
+    def debt(cls, rider_id: int, currency: str) -> Self:
+        """What a rider owes."""
+        return cls(kind=AccountKind.DEBT, holder_id=rider_id, currency=currency)
+
+    @classmethod
+    def provider(cls, network_id: int, currency: str) -> Self:
+        """A network's money at the payment provider."""
+        return cls(kind=AccountKind.PROVIDER, holder_id=network_id, currency=currency)
+
+    @classmethod
+    def revenue(cls, network_id: int, currency: str) -> Self:
+        """What a network has earned."""
+        return cls(kind=AccountKind.REVENUE, holder_id=network_id, currency=currency)
+
     @property
     def keeps_balance(self) -> bool:
         """Whether its balance is kept and guarded by a condition."""

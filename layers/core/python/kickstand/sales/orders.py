@@ -14,7 +14,7 @@ from kickstand.identity import service as identity
 from kickstand.kernel import clock, ids, store
 from kickstand.kernel.events import Event
 from kickstand.ledger import service as ledger
-from kickstand.ledger.model import Account, AccountKind, Movement
+from kickstand.ledger.model import Account, Movement
 from kickstand.sales import discounts, offers, rules, subscriptions, vouchers
 from kickstand.sales.errors import OrderInPayment, OrderNotFound
 from kickstand.sales.model import (
@@ -50,7 +50,7 @@ def order_subscription(client: ApiClient, user_id: str, offer_id: int, locale: s
     rider_id = identity.external(client, user_id).rider_id
     offer = offers.offer(client, offer_id)
     lines = rules.subscription_lines(offer)
-    ledger.expect(_wallet(rider_id, offer.currency))
+    ledger.expect(Account.wallet(rider_id, offer.currency))
     subscriptions.expect(rider_id)
     network = offers.seller(client)
     subscriptions.check_free(rider_id)
@@ -340,18 +340,14 @@ def remove_discount(client: ApiClient, user_id: str, order_id: int) -> Order:
 def expect_for_payment(client: ApiClient, rider_id: int, order_id: int) -> None:
     """Announce that this request will ask for an order, and for :func:`methods` of it."""
     expect(rider_id, order_id)
-    ledger.expect(_wallet(rider_id, offers.seller(client).currency))
+    ledger.expect(Account.wallet(rider_id, offers.seller(client).currency))
 
 
 def methods(order: Order) -> tuple[PaymentMethod, ...]:
     """What an order can be paid with now; one read at most, of the rider's wallet."""
     now = clock.now()
     asks = rules.methods(order, order.total, now) != rules.methods(order, 0, now)
-    return rules.methods(order, ledger.balance(_wallet(order.rider_id, order.currency)) if asks else 0, now)
-
-
-def _wallet(rider_id: int, currency: str) -> Account:
-    return Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=currency)
+    return rules.methods(order, ledger.balance(Account.wallet(order.rider_id, order.currency)) if asks else 0, now)
 
 
 def payable(order: Order, now: datetime) -> None:

@@ -166,7 +166,7 @@ def _movement(voucher: Voucher, rider_id: int, at: datetime) -> Movement:
     return Movement(
         id=f"voucher-{voucher.digest}",
         source=Account(kind=AccountKind.VOUCHERS, holder_id=voucher.network_id, currency=voucher.currency),
-        target=Account(kind=AccountKind.WALLET, holder_id=rider_id, currency=voucher.currency),
+        target=Account.wallet(rider_id, voucher.currency),
         amount=voucher.value,
         reason=Reason.VOUCHER,
         document=voucher.order_id,
